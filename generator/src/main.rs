@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    hardway::cli::run(std::env::args_os())
+}

@@ -1,0 +1,164 @@
+//! Where a cluster keeps its things: one place that knows every path.
+//!
+//! `cluster.json` and `hosts/` are for people and for git; `.hardway/` holds what
+//! is secret or large; sockets live in a private runtime folder, since a Unix
+//! socket's path may be at most 104 bytes long on macOS.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::report::WithHint;
+use crate::topology::NodeName;
+
+/// The paths of one cluster.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The folder with cluster.json, absolute.
+    pub dir: PathBuf,
+}
+
+impl Paths {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    pub fn cluster_json(&self) -> PathBuf {
+        self.dir.join("cluster.json")
+    }
+
+    pub fn cluster_env(&self) -> PathBuf {
+        self.dir.join("cluster.env")
+    }
+
+    pub fn hosts(&self) -> PathBuf {
+        self.dir.join("hosts")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.join(".hardway")
+    }
+
+    pub fn pki(&self) -> PathBuf {
+        self.state().join("pki")
+    }
+
+    /// The administrator's kubeconfig, for use on the host.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.state().join("kubeconfig")
+    }
+
+    pub fn lock(&self) -> PathBuf {
+        self.state().join("lock")
+    }
+
+    /// What is pinned for the cluster's life: architecture, machine type, QEMU, accelerator.
+    pub fn machine_json(&self) -> PathBuf {
+        self.state().join("machine.json")
+    }
+
+    pub fn node(&self, node: &NodeName) -> NodePaths {
+        NodePaths {
+            dir: self.state().join("nodes").join(node.as_str()),
+        }
+    }
+
+    /// The folder for sockets; not created (see [`Paths::create_runtime`]).
+    pub fn runtime(&self) -> PathBuf {
+        let digest = Sha256::digest(self.state().as_os_str().as_encoded_bytes());
+        let tag: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        match std::env::var_os("XDG_RUNTIME_DIR") {
+            Some(dir) if Path::new(&dir).is_absolute() && dir.len() <= 48 => {
+                PathBuf::from(dir).join(format!("hardway-{tag}"))
+            }
+            _ => PathBuf::from(format!("/tmp/hardway-{}-{tag}", rustix::process::getuid().as_raw())),
+        }
+    }
+
+    /// Creates the state folder (0700).
+    pub fn create_state(&self) -> Result<()> {
+        private_folder(&self.state())
+    }
+
+    /// Creates the runtime folder (0700), or accepts it if it is ours and private.
+    pub fn create_runtime(&self) -> Result<PathBuf> {
+        let dir = self.runtime();
+        private_folder(&dir)?;
+        let found = fs::symlink_metadata(&dir)
+            .with_context(|| format!("cannot look at {}", dir.display()))?;
+        if !found.is_dir()
+            || found.uid() != rustix::process::getuid().as_raw()
+            || found.mode() & 0o077 != 0
+        {
+            bail!("{} is not a private folder of this user", dir.display());
+        }
+        Ok(dir)
+    }
+}
+
+/// The paths of one machine, below `.hardway/nodes/<node>/`.
+#[derive(Debug, Clone)]
+pub struct NodePaths {
+    pub dir: PathBuf,
+}
+
+impl NodePaths {
+    pub fn create(&self) -> Result<()> {
+        private_folder(&self.dir)
+    }
+
+    pub fn disk(&self) -> PathBuf {
+        self.dir.join("disk.qcow2")
+    }
+
+    /// The UEFI variables: qcow2, since a raw writable pflash can't be in a snapshot.
+    pub fn firmware_variables(&self) -> PathBuf {
+        self.dir.join("vars.qcow2")
+    }
+
+    /// The machine's command line, as a person can run it by hand.
+    pub fn argv(&self) -> PathBuf {
+        self.dir.join("argv")
+    }
+
+    /// Process id and start time of the running QEMU.
+    pub fn pid(&self) -> PathBuf {
+        self.dir.join("pid.json")
+    }
+
+    pub fn serial_log(&self) -> PathBuf {
+        self.dir.join("serial.log")
+    }
+
+    pub fn install_log(&self) -> PathBuf {
+        self.dir.join("install.log")
+    }
+
+    pub fn qemu_log(&self) -> PathBuf {
+        self.dir.join("qemu.log")
+    }
+
+    /// Written last by a whole installation: what was installed.
+    pub fn installed(&self) -> PathBuf {
+        self.dir.join("installed.json")
+    }
+}
+
+/// Makes `dir` and its parents; `dir` itself with mode 0700 when it is new.
+pub fn private_folder(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make the folder {}", dir.display()))
+        .hint(format!(
+            "check who owns {} and whether its file system is writable",
+            dir.parent().unwrap_or(dir).display()
+        ))
+}

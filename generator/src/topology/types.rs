@@ -1,0 +1,180 @@
+//! The typed topology. A value of these types has passed every check of its own;
+//! the checks between values (clashes) have passed for a whole [`Topology`].
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+/// A whole cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Topology {
+    /// The cluster's name: a DNS label; names kubeconfig contexts.
+    pub name: String,
+    /// Kubernetes' `major.minor`, e.g. `1.36`: what the flags were checked against.
+    pub kubernetes_version: String,
+    /// The DNS domain of Services, `cluster.local` by default.
+    pub domain: String,
+    pub cni: Cni,
+    pub network: Network,
+    /// The TCP port of the API server on the host's 127.0.0.1.
+    pub api_port: u16,
+    /// Sorted by name; at least one control plane and one worker.
+    pub nodes: Vec<Node>,
+}
+
+/// Which program gives Pods their network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cni {
+    /// Cilium, installed by Helm; it also takes kube-proxy's place.
+    Cilium,
+    /// The CNI project's bridge plugin, static routes and kube-proxy.
+    Bridge,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkMode {
+    /// A second NIC joins the guests in one rootless layer-2 segment.
+    Segment,
+    /// User-mode NICs only: nodes reach each other through the host's forwards.
+    User,
+}
+
+/// Address ranges; none overlaps another or QEMU's own 10.0.2.0/24.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Network {
+    pub mode: NetworkMode,
+    /// Where Pods' addresses come from; each node owns one /24 of it.
+    pub pods: Ipv4Net,
+    /// Where Services' addresses come from.
+    pub services: Ipv4Net,
+    /// The layer-2 segment between the nodes.
+    pub segment: Ipv4Net,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    ControlPlane,
+    Worker,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Role::ControlPlane => "control-plane",
+            Role::Worker => "worker",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    pub name: NodeName,
+    pub role: Role,
+    /// The address on the segment: the node's InternalIP.
+    pub address: Ipv4Addr,
+    /// The /24 of the pod range that this node owns.
+    pub pod_cidr: Ipv4Net,
+    pub uplink_mac: MacAddress,
+    pub segment_mac: MacAddress,
+    pub machine: Machine,
+    /// Further TCP ports forwarded from the host's 127.0.0.1 to this guest.
+    pub forwards: Vec<Forward>,
+    /// The user's own NixOS modules, absolute paths of existing files.
+    pub modules: Vec<PathBuf>,
+}
+
+/// The size of a virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// Memory in MiB.
+    pub memory: u32,
+    pub cpus: u16,
+    /// Size of the disk in GiB.
+    pub disk: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forward {
+    pub host: u16,
+    pub guest: u16,
+}
+
+/// A node's name: a DNS label (RFC 1123), at most 63 of `a-z`, `0-9` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct NodeName(String);
+
+impl NodeName {
+    /// Errors say in words what is wrong with `text`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        dns_label(text).map(|()| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Checks a DNS label as RFC 1123 has it; the error says what is wrong.
+pub fn dns_label(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > 63 {
+        return Err(format!("a DNS label has 1 to 63 characters, this has {}", text.len()));
+    }
+    if let Some(bad) = text
+        .chars()
+        .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'))
+    {
+        return Err(format!("a DNS label has only a-z, 0-9 and -, this has {bad:?}"));
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        return Err("a DNS label neither begins nor ends with -".to_owned());
+    }
+    Ok(())
+}
+
+/// A unicast MAC address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, f] = self.0;
+        write!(out, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    }
+}
+
+impl Serialize for MacAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Topology {
+    pub fn control_planes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.role == Role::ControlPlane)
+    }
+
+    pub fn workers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.role == Role::Worker)
+    }
+
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name.as_str() == name)
+    }
+
+    /// The `n`-th address of the service range: 1 is the API server's, 10 is DNS'.
+    pub fn service_address(&self, n: u32) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.network.services.network()) + n)
+    }
+}
