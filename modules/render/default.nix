@@ -1,0 +1,66 @@
+# How the plan's data becomes text: flags, configuration files, systemd services.
+#
+# Only builtins, no nixpkgs: the NixOS modules beside this folder use it, and so
+# does the rehearsal's nixos-install, so that both write the same bytes.
+#
+#   flags FLAGS                     attrs of bool|int|string|list|attrs -> list of words, sorted: [ "--name=value" … ]
+#   execStart { program, arguments ? [ ], flags ? { } }
+#                                   -> an ExecStart= value, one word a line, escaped for systemd
+#   formats.json|yaml|toml VALUE    -> the text of a configuration file, keys sorted
+#   service { name, component, packagePath }
+#                                   -> what `systemd.services.<name>` takes (see service.nix)
+#   pkiService { files, directory ? pki.directory, coreutils ? "/usr" }
+#                                   -> the same for hardway-pki.service (see pki.nix)
+#   unitText SERVICE                -> the unit file of such a service, as NixOS itself would write it
+#   etc COMPONENTS                  -> { "<path below /etc>" = text; } of the components' configuration files
+#   users { components, files }     -> sorted names of the system users that they need, root left out
+#   pki.directory, pki.isPublic NAME, pki.mode FILES NAME
+#   cniRules { plugins, directory ? "/usr/lib/cni" }
+#                                   -> lines for systemd-tmpfiles that fill /opt/cni/bin
+let
+  text = import ./text.nix;
+  formats = {
+    json = import ./json.nix { inherit text; };
+    yaml = import ./yaml.nix { inherit text; };
+    toml = import ./toml.nix { inherit text; };
+  };
+  flags = import ./flags.nix;
+  systemd = import ./systemd.nix { inherit flags text; };
+  pki = import ./pki.nix { inherit (systemd) execLine; };
+
+  configFiles =
+    components:
+    builtins.filter (file: file != null) (
+      map (component: component.configFile or null) (builtins.attrValues components)
+    );
+in
+{
+  inherit flags formats pki;
+  inherit (systemd) execStart unitText;
+  inherit (pki) pkiService;
+  service = import ./service.nix { inherit (systemd) execStart escapeSpecifiers; };
+
+  etc =
+    components:
+    builtins.listToAttrs (
+      map (file: {
+        name = file.path;
+        value = formats.${file.format} file.value;
+      }) (configFiles components)
+    );
+
+  users =
+    { components, files }:
+    let
+      names = map (one: one.user or "root") (builtins.attrValues components ++ builtins.attrValues files);
+      set = builtins.listToAttrs (
+        map (name: {
+          inherit name;
+          value = null;
+        }) names
+      );
+    in
+    builtins.attrNames (removeAttrs set [ "root" ]);
+
+  cniRules = import ./cni.nix;
+}

@@ -1,0 +1,99 @@
+# A component as a systemd service.
+#
+#   name         the component's name; its unit is <name>.service
+#   component    as in `hardway.components.<name>` (modules/components.nix documents each field)
+#   packagePath  what stands before /bin/<command>
+{ execStart, escapeSpecifiers }:
+{
+  name,
+  component,
+  packagePath,
+}:
+let
+  user = component.user or "root";
+  stateDirectory = component.stateDirectory or null;
+  stateDirectoryMode = component.stateDirectoryMode or null;
+  optional = condition: settings: if condition then settings else { };
+
+  # A component with a user of its own (etcd, the control plane) only talks over
+  # sockets, reads its files and writes its state directory, so it gets nothing
+  # else. Those that run as root (containerd, kubelet, kube-proxy) mount, load
+  # modules, enter namespaces and write firewall rules: a sandbox would break them.
+  sandbox = {
+    CapabilityBoundingSet = "";
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    NoNewPrivileges = true;
+    PrivateDevices = true;
+    PrivateTmp = true;
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = true;
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    ProtectProc = "invisible";
+    ProtectSystem = "strict";
+    RestrictAddressFamilies = "AF_INET AF_INET6 AF_NETLINK AF_UNIX";
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+    UMask = "0077";
+  };
+
+  # What starts containers manages their cgroups itself, and a restart of it must
+  # not kill them.
+  delegation = {
+    Delegate = true;
+    KillMode = "process";
+    LimitCORE = "infinity";
+    LimitNOFILE = 1048576;
+    LimitNPROC = "infinity";
+    OOMScoreAdjust = -999;
+    TasksMax = "infinity";
+  };
+in
+{
+  description = component.description or name;
+  after = [
+    "network.target"
+    "hardway-pki.service"
+  ]
+  ++ component.after or [ ];
+  requires = [ "hardway-pki.service" ] ++ component.requires or [ ];
+  wantedBy = [ "multi-user.target" ];
+  environment = builtins.mapAttrs (_: escapeSpecifiers) (component.environment or { });
+
+  # A peer may come up minutes later (an emulated control plane): try every 5
+  # seconds, but give up on a program that can't start after ten minutes of it.
+  unitConfig = {
+    StartLimitBurst = 120;
+    StartLimitIntervalSec = 1800;
+  };
+  serviceConfig = {
+    Type = component.readiness or "exec";
+    ExecStart = execStart {
+      program = "${packagePath}/bin/${component.command}";
+      arguments = component.arguments or [ ];
+      flags = component.flags or { };
+    };
+    Restart = "on-failure";
+    RestartSec = 5;
+    # On an emulated machine the API server needs minutes until it is ready.
+    TimeoutStartSec = 900;
+  }
+  // optional (user != "root") (
+    sandbox
+    // {
+      User = user;
+      Group = user;
+    }
+  )
+  // optional (stateDirectory != null) { StateDirectory = stateDirectory; }
+  // optional (stateDirectory != null && stateDirectoryMode != null) {
+    StateDirectoryMode = stateDirectoryMode;
+  }
+  // optional (component.delegate or false) delegation;
+}
