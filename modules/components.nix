@@ -1,0 +1,248 @@
+# hardway.components.<name> -> a systemd service <name>.service, one flag a line.
+#
+# No flag of Kubernetes stands here: they all come from the generated host modules
+# (or from a module of one's own). This file only says how a component becomes a
+# service; the text itself is made in ./render.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  render = import ./render;
+  packageType = import ./package-type.nix { inherit lib pkgs; };
+  components = lib.filterAttrs (_: component: component.enable) config.hardway.components;
+
+  # Everything that JSON can say. A Nix path is left out on purpose: it would be
+  # copied to the store, which everyone can read.
+  value = types.nullOr (
+    types.oneOf [
+      types.bool
+      types.int
+      types.float
+      types.str
+      (types.listOf value)
+      (types.attrsOf value)
+    ]
+    // {
+      description = "structured value (null, boolean, number, string, list or attribute set of these)";
+    }
+  );
+
+  scalar = types.oneOf [
+    types.bool
+    types.int
+    types.str
+  ];
+  flag = types.nullOr (
+    types.oneOf [
+      scalar
+      (types.listOf scalar)
+      (types.attrsOf scalar)
+    ]
+  );
+
+  component =
+    { name, ... }:
+    {
+      options = {
+        enable = mkOption {
+          type = types.bool;
+          default = true;
+          example = false;
+          description = "Whether this node runs the component. Set it to false to drop one that the generated host module has.";
+        };
+        description = mkOption {
+          type = types.singleLineStr;
+          default = name;
+          defaultText = lib.literalMD "the component's name";
+          example = "etcd: keeps the cluster's state";
+          description = "What the component is for, in one line; `systemctl status` shows it.";
+        };
+        package = mkOption {
+          type = packageType;
+          example = lib.literalExpression ''pkgs.kubernetes.overrideAttrs { version = "1.36.4"; }'';
+          description = "The package that has the program: a package, or the name of one in `pkgs`.";
+        };
+        command = mkOption {
+          type = types.str;
+          default = name;
+          defaultText = lib.literalMD "the component's name";
+          example = "kube-apiserver";
+          description = "The program's name in the package's `bin`.";
+        };
+        arguments = mkOption {
+          type = types.listOf types.str;
+          default = [ ];
+          example = [ "server" ];
+          description = "Words that stand between the program and its flags.";
+        };
+        flags = mkOption {
+          type = types.attrsOf flag;
+          default = { };
+          example = {
+            v = 2;
+            profiling = false;
+            authorization-mode = [
+              "Node"
+              "RBAC"
+            ];
+            feature-gates = {
+              ContextualLogging = true;
+            };
+          };
+          description = ''
+            The program's flags, written as `--name=value` in the order of their names, one a line:
+            a list as `a,b`, an attribute set as `a=true,b=false`. `null` leaves a flag out.
+            Never a secret itself, only the path of one.
+          '';
+        };
+        configFile = mkOption {
+          default = null;
+          description = "The program's configuration file, if it has one. Never a secret: everyone on the machine can read it.";
+          type = types.nullOr (
+            types.submodule {
+              options = {
+                path = mkOption {
+                  type = types.strMatching "[^/].*";
+                  example = "kubernetes/kubelet.yaml";
+                  description = "Where it is, below /etc.";
+                };
+                format = mkOption {
+                  type = types.enum [
+                    "json"
+                    "yaml"
+                    "toml"
+                  ];
+                  example = "yaml";
+                  description = "How it is written.";
+                };
+                value = mkOption {
+                  type = types.attrsOf value;
+                  example = {
+                    kind = "KubeletConfiguration";
+                    maxPods = 30;
+                  };
+                  description = "What it says.";
+                };
+              };
+            }
+          );
+        };
+        path = mkOption {
+          type = types.listOf packageType;
+          default = [ ];
+          example = [ "iproute2" ];
+          description = "Packages whose programs the component calls: packages, or their names in `pkgs`.";
+        };
+        environment = mkOption {
+          type = types.attrsOf types.str;
+          default = { };
+          example = {
+            GOMEMLIMIT = "512MiB";
+          };
+          description = "Environment variables. Never a secret.";
+        };
+        after = mkOption {
+          type = types.listOf types.str;
+          default = [ ];
+          example = [ "etcd.service" ];
+          description = "Units that must be ready before the component starts.";
+        };
+        requires = mkOption {
+          type = types.listOf types.str;
+          default = [ ];
+          example = [ "etcd.service" ];
+          description = "Units without which the component can't run.";
+        };
+        user = mkOption {
+          type = types.strMatching "[a-z_][a-z0-9_-]*";
+          default = "root";
+          example = "etcd";
+          description = ''
+            The user, and group of the same name, that the component runs as; made where it is not root.
+            A component with a user of its own is also shut into a sandbox: it reads its files, writes
+            its state directory, and has no privileges.
+          '';
+        };
+        readiness = mkOption {
+          type = types.enum [
+            "notify"
+            "exec"
+          ];
+          default = "exec";
+          description = ''
+            How systemd knows that the component is ready: `notify` if the program says so itself
+            (etcd, kube-apiserver, kubelet, containerd do), `exec` once it has been started.
+          '';
+        };
+        stateDirectory = mkOption {
+          type = types.nullOr (types.strMatching "[^/].*");
+          default = null;
+          example = "etcd";
+          description = "The component's own directory below /var/lib, made and given to its user.";
+        };
+        stateDirectoryMode = mkOption {
+          type = types.nullOr (types.strMatching "0[0-7]{3}");
+          default = null;
+          example = "0700";
+          description = "The mode of `stateDirectory`; systemd's own default is 0755.";
+        };
+        delegate = mkOption {
+          type = types.bool;
+          default = false;
+          description = "Whether the component manages the cgroups of containers that outlive it (containerd).";
+        };
+      };
+    };
+in
+{
+  imports = [
+    ./assertions.nix
+    ./cni.nix
+    ./node.nix
+    ./pki.nix
+  ];
+
+  options.hardway.components = mkOption {
+    type = types.attrsOf (types.submodule component);
+    default = { };
+    description = "The Kubernetes components that this node runs, each a systemd service of the same name.";
+    example = lib.literalExpression ''
+      {
+        kubelet.flags.v = 4;           # one flag more (or another value: lib.mkForce)
+        kube-proxy.enable = false;     # dropped on this node
+        etcd.package = pkgs.etcd_3_6;  # another package
+      }
+    '';
+  };
+
+  config = {
+    environment.etc = lib.mapAttrs (_: text: { inherit text; }) (render.etc components);
+
+    systemd.services = lib.mapAttrs (
+      name: component:
+      render.service {
+        inherit name component;
+        packagePath = "${component.package}";
+      }
+      // {
+        inherit (component) path;
+        # A changed configuration file is as good a reason to restart as a changed flag.
+        restartTriggers = lib.optional (
+          component.configFile != null
+        ) config.environment.etc.${component.configFile.path}.source;
+      }
+    ) components;
+
+    users = import ./users.nix {
+      inherit lib;
+      names = render.users {
+        inherit components;
+        inherit (config.hardway.pki) files;
+      };
+    };
+  };
+}
