@@ -1,9 +1,70 @@
 //! What each node runs, as plain data: components and their flags, files,
 //! addresses, ports and certificates. Pure: no disk, no clock, no randomness.
+//!
+//! One file a component. Flags are those of Kubernetes 1.36, etcd 3.6 and
+//! containerd 2; what each release dropped is listed in Kubernetes' changelogs.
 
+mod certificates;
+mod containerd;
+mod etcd;
+mod kube_apiserver;
+mod kube_controller_manager;
+mod kube_proxy;
+mod kube_scheduler;
+mod kubelet;
+mod network;
+mod node;
 mod types;
 
+pub use certificates::ADMIN_GROUP;
+pub use kubelet::SANDBOX_IMAGE;
+pub use network::{API_SECURE_PORT, advertised_address, interface, kubelet_port, node_address};
 pub use types::{
     Authority, CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile,
     Plan, Usage,
 };
+
+use crate::topology::Topology;
+
+/// The folder on a node that holds its keys, certificates and kubeconfigs.
+pub const PKI_FOLDER: &str = "/var/lib/hardway/pki";
+
+/// Plans a whole cluster.
+pub fn plan(topology: &Topology) -> Plan {
+    let certificates = certificates::requests(topology);
+    let kubeconfigs = certificates::kubeconfigs(topology);
+    Plan {
+        nodes: topology
+            .nodes
+            .iter()
+            .map(|node| node::plan(topology, node))
+            .collect(),
+        certificates,
+        kubeconfigs,
+    }
+}
+
+/// Where the file `name` of the PKI is on its node.
+fn pki(name: &str) -> String {
+    format!("{PKI_FOLDER}/{name}")
+}
+
+/// A component's flags from pairs of name and value.
+fn flags<const N: usize>(
+    pairs: [(&str, serde_json::Value); N],
+) -> std::collections::BTreeMap<String, serde_json::Value> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Owned strings from literals.
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! Writes the plan down as Nix: `hosts/`, which people read and the flake imports.
+//!
+//! A host module is a function to an attribute set of literals. Every value goes
+//! through one quoting function (`value.rs`), every file through rnix before it is
+//! written, and only files whose bytes changed are touched.
+
+mod files;
+mod render;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use files::{Change, Files, Outcome, apply, compare};
+pub use render::{host_module, hosts_index, rendered};
+pub use value::literal;

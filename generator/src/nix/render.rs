@@ -1,0 +1,217 @@
+//! From a plan to the text of every committed file.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tera::Tera;
+
+use super::files::Files;
+use super::value::{attribute, literal, path};
+use crate::plan::{self, Component, NodePlan, Plan};
+use crate::topology::{Cni, Topology};
+
+fn templates() -> Result<Tera> {
+    let mut tera = Tera::default();
+    tera.add_raw_templates([
+        ("host.nix", include_str!("../../templates/host.nix.tera")),
+        ("hosts.nix", include_str!("../../templates/hosts.nix.tera")),
+        ("rbac.yaml", include_str!("../../templates/rbac.yaml.tera")),
+        (
+            "cilium-values.yaml",
+            include_str!("../../templates/cilium-values.yaml.tera"),
+        ),
+    ])
+    .context("cannot read a built-in template")?;
+    tera.autoescape_on(Vec::new());
+    tera.register_filter(
+        "nix",
+        |value: &Value, arguments: &HashMap<String, Value>| {
+            let indent = arguments.get("indent").and_then(Value::as_u64).unwrap_or(0);
+            Ok(Value::String(literal(
+                value,
+                usize::try_from(indent).unwrap_or(0),
+            )))
+        },
+    );
+    Ok(tera)
+}
+
+fn render(tera: &Tera, template: &str, blanks: &Value) -> Result<String> {
+    let context = tera::Context::from_value(blanks.clone())
+        .with_context(|| format!("cannot fill {template}"))?;
+    let text = tera
+        .render(template, &context)
+        .with_context(|| format!("cannot fill {template}"))?;
+    if template.ends_with(".nix") {
+        parses(template, &text)?;
+    }
+    Ok(text)
+}
+
+/// Refuses text that rnix does not read as Nix: a mistake of ours, found before it is on disk.
+fn parses(template: &str, text: &str) -> Result<()> {
+    let parsed = rnix::Root::parse(text);
+    if let Some(error) = parsed.errors().first() {
+        bail!("{template} gives Nix that does not parse: {error}\n{text}");
+    }
+    Ok(())
+}
+
+/// The nodes' modules, their index, and what is applied to the running cluster.
+/// `dir` is the cluster's folder: user's modules below it are named relative to hosts/.
+pub fn rendered(topology: &Topology, plan: &Plan, dir: &Path) -> Result<Files> {
+    let tera = templates()?;
+    let mut files = Files::new();
+    files.insert(
+        "default.nix".into(),
+        index(&tera, topology, &|path| user_module(dir, path))?,
+    );
+    for node in &plan.nodes {
+        files.insert(
+            format!("{}/default.nix", node.name).into(),
+            module(&tera, node)?,
+        );
+    }
+    files.insert(
+        "addons/rbac.yaml".into(),
+        render(
+            &tera,
+            "rbac.yaml",
+            &json!({ "admin_group": plan::ADMIN_GROUP }),
+        )?,
+    );
+    if let (Cni::Cilium, Some(control_plane)) = (topology.cni, topology.control_planes().next()) {
+        files.insert(
+            "addons/cilium-values.yaml".into(),
+            render(
+                &tera,
+                "cilium-values.yaml",
+                &json!({
+                    "api_address": plan::advertised_address(topology, control_plane),
+                    "api_port": plan::API_SECURE_PORT,
+                    "interface": plan::interface(topology),
+                }),
+            )?,
+        );
+    }
+    Ok(files)
+}
+
+/// The text of one node's `hosts/<node>/default.nix`.
+pub fn host_module(node: &NodePlan) -> Result<String> {
+    module(&templates()?, node)
+}
+
+/// The text of `hosts/default.nix`. `path_of` says how a user's module is written
+/// there: as a path relative to the file, or an absolute one.
+pub fn hosts_index(topology: &Topology, path_of: &dyn Fn(&Path) -> String) -> Result<String> {
+    index(&templates()?, topology, path_of)
+}
+
+fn index(tera: &Tera, topology: &Topology, path_of: &dyn Fn(&Path) -> String) -> Result<String> {
+    let nodes: Vec<Value> = topology
+        .nodes
+        .iter()
+        .map(|node| {
+            json!({
+                "attribute": attribute(node.name.as_str()),
+                "name": node.name,
+                "role": node.role,
+                "modules": node.modules.iter().map(|path| path_of(path)).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    render(tera, "hosts.nix", &json!({ "nodes": nodes }))
+}
+
+/// A user's module as hosts/default.nix names it: relative where it lies in the
+/// cluster's folder, since a flake sees nothing outside of its own.
+fn user_module(dir: &Path, path: &Path) -> String {
+    let (prefix, rest) = match path.strip_prefix(dir) {
+        Ok(relative) => ("../", relative),
+        Err(_) => ("/", path.strip_prefix("/").unwrap_or(path)),
+    };
+    let text = rest.to_string_lossy();
+    // A path literal holds few characters; an interpolated string holds them all.
+    if text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c))
+    {
+        format!("{prefix}{text}")
+    } else {
+        format!("({prefix}. + {})", literal(&json!(format!("/{text}")), 0))
+    }
+}
+
+fn module(tera: &Tera, node: &NodePlan) -> Result<String> {
+    let options: Vec<Value> = node
+        .options
+        .iter()
+        .map(|(path, value)| setting(path, value))
+        .collect();
+    let components: Vec<Value> = node
+        .components
+        .iter()
+        .map(|(name, component)| {
+            json!({
+                "attribute": attribute(name),
+                "description": component.description,
+                "fields": fields(component),
+            })
+        })
+        .collect();
+    render(
+        tera,
+        "host.nix",
+        &json!({
+            "name": node.name,
+            "role": node.role.to_string().replace('-', " "),
+            "options": options,
+            "pki": node.pki,
+            "components": components,
+        }),
+    )
+    .with_context(|| format!("cannot write the module of {}", node.name))
+}
+
+/// A component's options in the order in which a person wants to read them:
+/// what it is, how it is run, its configuration, what it needs.
+fn fields(component: &Component) -> Vec<Value> {
+    let mut fields = vec![
+        ("description", json!(component.description)),
+        ("package", json!(component.package)),
+        ("command", json!(component.command)),
+        ("flags", json!(component.flags)),
+    ];
+    if let Some(config) = &component.config {
+        fields.push((
+            "configFile",
+            json!({ "path": config.path, "format": config.format, "value": config.value }),
+        ));
+    }
+    fields.extend([
+        ("path", json!(component.path)),
+        ("after", json!(component.after)),
+        ("requires", json!(component.requires)),
+        ("user", json!(component.user)),
+        ("readiness", json!(component.readiness)),
+    ]);
+    if let Some(folder) = &component.state_directory {
+        fields.push(("stateDirectory", json!(folder)));
+    }
+    if component.delegate {
+        fields.push(("delegate", json!(true)));
+    }
+    fields
+        .into_iter()
+        .map(|(path, value)| setting(path, &value))
+        .collect()
+}
+
+/// A template's `path = value;`.
+fn setting(start: &str, value: &Value) -> Value {
+    let (path, value) = path(start, value);
+    json!({ "path": path, "value": value })
+}

@@ -1,0 +1,70 @@
+//! etcd: the one place where the cluster's state is stored.
+
+use serde_json::json;
+
+use super::{Component, flags, network::node_address, pki, words};
+use crate::topology::{Node, Topology};
+
+/// The unit's and the user's name.
+pub(super) const NAME: &str = "etcd";
+
+pub(super) fn component(topology: &Topology, node: &Node) -> Component {
+    let address = node_address(topology, node);
+    let members: Vec<String> = topology
+        .control_planes()
+        .map(|member| {
+            format!(
+                "{}=https://{}:2380",
+                member.name,
+                node_address(topology, member)
+            )
+        })
+        .collect();
+    let server = format!("etcd-server-{}", node.name);
+    let peer = format!("etcd-peer-{}", node.name);
+    Component {
+        description: "etcd: stores the state of the cluster; only the API server talks to it"
+            .into(),
+        package: "etcd".into(),
+        command: "etcd".into(),
+        flags: flags([
+            (
+                "advertise-client-urls",
+                json!(format!("https://{address}:2379")),
+            ),
+            ("cert-file", json!(pki(&format!("{server}.pem")))),
+            ("client-cert-auth", json!(true)),
+            ("data-dir", json!("/var/lib/etcd")),
+            (
+                "initial-advertise-peer-urls",
+                json!(format!("https://{address}:2380")),
+            ),
+            ("initial-cluster", json!(members)),
+            ("initial-cluster-state", json!("new")),
+            ("initial-cluster-token", json!(topology.name)),
+            ("key-file", json!(pki(&format!("{server}-key.pem")))),
+            (
+                "listen-client-urls",
+                json!(["https://127.0.0.1:2379", format!("https://{address}:2379")]),
+            ),
+            (
+                "listen-peer-urls",
+                json!([format!("https://{address}:2380")]),
+            ),
+            ("name", json!(node.name)),
+            ("peer-cert-file", json!(pki(&format!("{peer}.pem")))),
+            ("peer-client-cert-auth", json!(true)),
+            ("peer-key-file", json!(pki(&format!("{peer}-key.pem")))),
+            ("peer-trusted-ca-file", json!(pki("etcd-ca.pem"))),
+            ("trusted-ca-file", json!(pki("etcd-ca.pem"))),
+        ]),
+        config: None,
+        path: words(&[]),
+        requires: words(&[]),
+        after: words(&["systemd-networkd.service"]),
+        user: NAME.into(),
+        readiness: "notify".into(),
+        state_directory: Some("etcd".into()),
+        delegate: false,
+    }
+}

@@ -1,0 +1,58 @@
+//! kube-controller-manager: the loops that move what is towards what was asked for.
+
+use serde_json::json;
+
+use super::kube_apiserver::USER;
+use super::{Component, flags, pki, words};
+use crate::topology::{Cni, Topology};
+
+pub(super) const NAME: &str = "kube-controller-manager";
+
+pub(super) fn component(topology: &Topology) -> Component {
+    let kubeconfig = pki("kube-controller-manager.kubeconfig");
+    let mut flags = flags([
+        ("authentication-kubeconfig", json!(kubeconfig)),
+        ("authorization-kubeconfig", json!(kubeconfig)),
+        ("bind-address", json!("127.0.0.1")),
+        ("cluster-name", json!(topology.name)),
+        ("cluster-signing-cert-file", json!(pki("ca.pem"))),
+        ("cluster-signing-key-file", json!(pki("ca-key.pem"))),
+        ("kubeconfig", json!(kubeconfig)),
+        ("leader-elect", json!(true)),
+        ("profiling", json!(false)),
+        ("root-ca-file", json!(pki("ca.pem"))),
+        (
+            "service-account-private-key-file",
+            json!(pki("service-account-key.pem")),
+        ),
+        ("service-cluster-ip-range", json!(topology.network.services)),
+        ("use-service-account-credentials", json!(true)),
+    ]);
+    match topology.cni {
+        Cni::Cilium => {
+            flags.insert("allocate-node-cidrs".into(), json!(true));
+            flags.insert("cluster-cidr".into(), json!(topology.network.pods));
+            flags.insert("node-cidr-mask-size-ipv4".into(), json!(24));
+        }
+        // The plan gives each node its range: allocation follows the order in
+        // which nodes register, and the static routes could not know it.
+        Cni::Bridge => {
+            flags.insert("allocate-node-cidrs".into(), json!(false));
+        }
+    }
+    Component {
+        description:
+            "kube-controller-manager: runs the control loops (Deployments, Nodes, tokens, …)".into(),
+        package: "kubernetes".into(),
+        command: NAME.into(),
+        flags,
+        config: None,
+        path: words(&[]),
+        requires: words(&[]),
+        after: words(&["kube-apiserver.service"]),
+        user: USER.into(),
+        readiness: "exec".into(),
+        state_directory: None,
+        delegate: false,
+    }
+}

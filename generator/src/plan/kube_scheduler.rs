@@ -1,0 +1,41 @@
+//! kube-scheduler: chooses a node for each new Pod.
+
+use serde_json::json;
+
+use super::kube_apiserver::USER;
+use super::{Component, ConfigFile, Format, flags, pki, words};
+
+pub(super) const NAME: &str = "kube-scheduler";
+
+pub(super) fn component() -> Component {
+    let kubeconfig = pki("kube-scheduler.kubeconfig");
+    Component {
+        description: "kube-scheduler: chooses the node on which a new Pod runs".into(),
+        package: "kubernetes".into(),
+        command: NAME.into(),
+        flags: flags([
+            ("authentication-kubeconfig", json!(kubeconfig)),
+            ("authorization-kubeconfig", json!(kubeconfig)),
+            ("bind-address", json!("127.0.0.1")),
+            ("config", json!("/etc/kubernetes/kube-scheduler.yaml")),
+        ]),
+        config: Some(ConfigFile {
+            path: "kubernetes/kube-scheduler.yaml".into(),
+            format: Format::Yaml,
+            value: json!({
+                "apiVersion": "kubescheduler.config.k8s.io/v1",
+                "kind": "KubeSchedulerConfiguration",
+                "clientConnection": { "kubeconfig": kubeconfig },
+                "enableProfiling": false,
+                "leaderElection": { "leaderElect": true },
+            }),
+        }),
+        path: words(&[]),
+        requires: words(&[]),
+        after: words(&["kube-apiserver.service"]),
+        user: USER.into(),
+        readiness: "exec".into(),
+        state_directory: None,
+        delegate: false,
+    }
+}

@@ -1,0 +1,266 @@
+//! Addresses, routes, the firewall and the kernel's part of networking.
+//!
+//! Each guest has `uplink0`, QEMU's user-mode NIC (internet, forwards from the
+//! host) and, in segment mode, `segment0`, over which the nodes talk.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde_json::{Value, json};
+
+use crate::topology::{Cni, NetworkMode, Node, Role, Topology};
+
+/// Where the API server listens on its node.
+pub const API_SECURE_PORT: u16 = 6443;
+/// Where a kubelet listens, unless user mode gives each one of its own.
+const KUBELET_PORT: u16 = 10250;
+
+/// The host, as a guest of QEMU's user-mode network sees it (QEMU's manual, `-netdev user`).
+const SLIRP_HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+/// Its name server, and the range that holds both.
+const SLIRP_DNS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
+const SLIRP_RANGE: &str = "10.0.2.0/24";
+/// The address that it gives its first guest.
+const SLIRP_FIRST_GUEST: u8 = 15;
+
+/// The node's InternalIP: its segment address, or in user mode one of its own in 10.0.2.0/24.
+pub fn node_address(topology: &Topology, node: &Node) -> Ipv4Addr {
+    match topology.network.mode {
+        NetworkMode::Segment => node.address,
+        NetworkMode::User => {
+            let earlier = rank(topology, node, |_| true);
+            Ipv4Addr::new(10, 0, 2, SLIRP_FIRST_GUEST.saturating_add(earlier))
+        }
+    }
+}
+
+/// Where other nodes reach this one's services: in user mode only the host's forwards do.
+pub fn advertised_address(topology: &Topology, node: &Node) -> Ipv4Addr {
+    match topology.network.mode {
+        NetworkMode::Segment => node.address,
+        NetworkMode::User => SLIRP_HOST,
+    }
+}
+
+/// The port of a worker's kubelet. In user mode all workers are 10.0.2.2 to the
+/// API server, so each listens on a port of its own, and the host forwards it unchanged.
+pub fn kubelet_port(topology: &Topology, node: &Node) -> u16 {
+    match topology.network.mode {
+        NetworkMode::Segment => KUBELET_PORT,
+        NetworkMode::User => {
+            KUBELET_PORT + u16::from(rank(topology, node, |other| other.role == Role::Worker))
+        }
+    }
+}
+
+/// How many nodes of that kind have a lower address.
+fn rank(topology: &Topology, node: &Node, of: impl Fn(&Node) -> bool) -> u8 {
+    let lower = topology
+        .nodes
+        .iter()
+        .filter(|other| of(other) && other.address < node.address)
+        .count();
+    u8::try_from(lower).unwrap_or(u8::MAX)
+}
+
+/// The interface that carries the node's address.
+pub fn interface(topology: &Topology) -> &'static str {
+    match topology.network.mode {
+        NetworkMode::Segment => "segment0",
+        NetworkMode::User => "uplink0",
+    }
+}
+
+/// `networking.hosts`: every node's name, where this node reaches it.
+pub(super) fn hosts(topology: &Topology, node: &Node) -> Value {
+    let mut hosts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for other in &topology.nodes {
+        let address = if other.name == node.name {
+            node_address(topology, other)
+        } else {
+            advertised_address(topology, other)
+        };
+        hosts
+            .entry(address.to_string())
+            .or_default()
+            .push(other.name.to_string());
+    }
+    json!(hosts)
+}
+
+/// `systemd.network.links`: names by MAC address, the same on every
+/// distribution and machine type.
+pub(super) fn links(topology: &Topology, node: &Node) -> Value {
+    let link = |name: &str, mac: String| {
+        json!({
+            "matchConfig": { "MACAddress": mac },
+            "linkConfig": { "Name": name },
+        })
+    };
+    let mut links = serde_json::Map::new();
+    links.insert(
+        "10-uplink0".into(),
+        link("uplink0", node.uplink_mac.to_string()),
+    );
+    if topology.network.mode == NetworkMode::Segment {
+        links.insert(
+            "10-segment0".into(),
+            link("segment0", node.segment_mac.to_string()),
+        );
+    }
+    Value::Object(links)
+}
+
+/// `systemd.network.networks`: DHCP on the uplink; the node's address, and with
+/// the bridge CNI a route to every other worker's Pods, on the segment.
+pub(super) fn networks(topology: &Topology, node: &Node) -> Value {
+    let mut networks = serde_json::Map::new();
+    networks.insert(
+        "10-uplink0".into(),
+        json!({ "matchConfig": { "Name": "uplink0" }, "networkConfig": { "DHCP": "ipv4" } }),
+    );
+    if topology.network.mode == NetworkMode::Segment {
+        let length = topology.network.segment.prefix_len();
+        let mut segment = json!({
+            "matchConfig": { "Name": "segment0" },
+            "address": [format!("{}/{length}", node.address)],
+        });
+        if topology.cni == Cni::Bridge {
+            segment["routes"] = topology
+                .workers()
+                .filter(|other| other.name != node.name)
+                .map(|other| json!({ "Destination": other.pod_cidr, "Gateway": other.address }))
+                .collect();
+        }
+        networks.insert("20-segment0".into(), segment);
+    }
+    Value::Object(networks)
+}
+
+/// `networking.firewall`: the ports that this node's components serve to others, and no more.
+pub(super) fn firewall(topology: &Topology, node: &Node) -> Value {
+    let mut uplink: Vec<u16> = node.forwards.iter().map(|forward| forward.guest).collect();
+    let mut tcp: Vec<u16> = Vec::new();
+    let mut udp: Vec<u16> = Vec::new();
+    match node.role {
+        Role::ControlPlane => {
+            uplink.push(API_SECURE_PORT);
+            tcp.push(API_SECURE_PORT);
+        }
+        Role::Worker => {
+            tcp.push(kubelet_port(topology, node));
+            if topology.cni == Cni::Cilium {
+                tcp.push(4240); // cilium-health
+                udp.push(8472); // VXLAN
+            }
+        }
+    }
+    let mut interfaces = serde_json::Map::new();
+    match topology.network.mode {
+        NetworkMode::Segment => {
+            interfaces.insert("segment0".into(), ports(tcp, udp));
+            interfaces.insert("uplink0".into(), ports(uplink, Vec::new()));
+        }
+        NetworkMode::User => {
+            uplink.extend(tcp);
+            interfaces.insert("uplink0".into(), ports(uplink, udp));
+        }
+    }
+    json!({
+        "enable": true,
+        // Cilium's own routing looks like spoofing to a reverse-path filter (cilium#31565).
+        "checkReversePath": match topology.cni {
+            Cni::Cilium => json!(false),
+            Cni::Bridge => json!("loose"),
+        },
+        "interfaces": interfaces,
+    })
+}
+
+fn ports(mut tcp: Vec<u16>, mut udp: Vec<u16>) -> Value {
+    for ports in [&mut tcp, &mut udp] {
+        ports.sort_unstable();
+        ports.dedup();
+    }
+    json!({ "allowedTCPPorts": tcp, "allowedUDPPorts": udp })
+}
+
+/// `networking.nftables.tables.hardway.content` of a worker: what Pods may not
+/// reach, and with the bridge CNI, under which address they reach the internet.
+pub(super) fn pod_filter(topology: &Topology) -> String {
+    let pods = topology.network.pods;
+    let mut rules = format!(
+        "\
+# To a guest, 10.0.2.2 is the host's own loopback: Pods get name resolution there, and nothing else.
+chain forward {{
+  type filter hook forward priority filter - 5; policy accept;
+  ip saddr {pods} ip daddr {SLIRP_DNS} udp dport 53 accept
+  ip saddr {pods} ip daddr {SLIRP_DNS} tcp dport 53 accept
+  ip saddr {pods} ip daddr {SLIRP_RANGE} drop
+}}
+"
+    );
+    if topology.cni == Cni::Bridge {
+        rules += &format!(
+            "\
+# Out of the cluster Pods go under their node's address; within it they keep their own.
+chain postrouting {{
+  type nat hook postrouting priority srcnat + 5; policy accept;
+  ip saddr {pods} oifname \"uplink0\" masquerade
+}}
+"
+        );
+    }
+    rules
+}
+
+/// `boot.kernel.sysctl`.
+pub(super) fn sysctl(topology: &Topology, node: &Node) -> Value {
+    let mut sysctl = serde_json::Map::new();
+    match node.role {
+        // etcd may start before networkd has set the address that it listens on.
+        Role::ControlPlane => {
+            sysctl.insert("net.ipv4.ip_nonlocal_bind".into(), json!(1));
+        }
+        Role::Worker => {
+            sysctl.insert("net.ipv4.ip_forward".into(), json!(1));
+            if topology.cni == Cni::Bridge {
+                // A Service's answer between two Pods of one node crosses only the bridge:
+                // let it be seen by the rules that changed the question's address.
+                sysctl.insert("net.bridge.bridge-nf-call-iptables".into(), json!(1));
+            }
+        }
+    }
+    Value::Object(sysctl)
+}
+
+/// `boot.kernelModules`, sorted.
+pub(super) fn kernel_modules(topology: &Topology, node: &Node) -> Vec<&'static str> {
+    match (node.role, topology.cni) {
+        (Role::ControlPlane, _) => Vec::new(),
+        (Role::Worker, Cni::Bridge) => vec!["br_netfilter", "overlay"],
+        (Role::Worker, Cni::Cilium) => vec!["overlay"],
+    }
+}
+
+/// The bridge plugin's configuration: this node's Pods on one bridge, addresses from its own range.
+pub(super) fn bridge_conflist(node: &Node) -> Value {
+    json!({
+        "cniVersion": "1.0.0",
+        "name": "bridge",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "cni0",
+                "hairpinMode": true,
+                "ipMasq": false,
+                "isDefaultGateway": true,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{ "subnet": node.pod_cidr }]],
+                },
+            },
+            { "type": "portmap", "capabilities": { "portMappings": true } },
+        ],
+    })
+}

@@ -1,0 +1,44 @@
+//! A small topology of one's own for unit tests: not the default one, so that a
+//! value taken from the wrong place shows.
+
+use std::net::Ipv4Addr;
+
+use crate::topology::{
+    Cni, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Role, Topology,
+};
+
+pub(crate) fn topology(cni: Cni, mode: NetworkMode) -> Topology {
+    let node = |name: &str, role: Role, last: u8| Node {
+        name: NodeName::parse(name).unwrap(),
+        role,
+        address: Ipv4Addr::new(172, 20, 5, last),
+        pod_cidr: format!("172.21.{last}.0/24").parse().unwrap(),
+        uplink_mac: MacAddress([0x52, 0x54, 1, 20, 5, last]),
+        segment_mac: MacAddress([0x52, 0x54, 0, 20, 5, last]),
+        machine: Machine {
+            memory: 4096,
+            cpus: 2,
+            disk: 20,
+        },
+        forwards: Vec::new(),
+        modules: Vec::new(),
+    };
+    Topology {
+        name: "tiny".into(),
+        kubernetes_version: "1.36".into(),
+        domain: "tiny.test".into(),
+        cni,
+        network: Network {
+            mode,
+            pods: "172.21.0.0/16".parse().unwrap(),
+            services: "172.22.0.0/24".parse().unwrap(),
+            segment: "172.20.5.0/24".parse().unwrap(),
+        },
+        api_port: 7443,
+        nodes: vec![
+            node("east", Role::Worker, 9),
+            node("hub", Role::ControlPlane, 5),
+            node("west", Role::Worker, 7),
+        ],
+    }
+}

@@ -1,0 +1,184 @@
+//! The plan as a whole, and the mistakes that other "hard way" generators ship.
+
+use std::collections::BTreeSet;
+
+use super::sample::topology;
+use super::*;
+use crate::topology::{Cni, NetworkMode};
+
+#[test]
+fn a_plan_with_the_bridge_plugin() {
+    insta::assert_json_snapshot!(plan(&topology(Cni::Bridge, NetworkMode::Segment)));
+}
+
+#[test]
+fn a_plan_with_cilium() {
+    insta::assert_json_snapshot!(plan(&topology(Cni::Cilium, NetworkMode::Segment)));
+}
+
+#[test]
+fn in_user_mode_each_kubelet_has_a_port_and_the_host_is_the_way() {
+    let plan = plan(&topology(Cni::Bridge, NetworkMode::User));
+    let port = |name: &str| {
+        let node = plan
+            .nodes
+            .iter()
+            .find(|node| node.name.as_str() == name)
+            .unwrap();
+        node.components["kubelet"].config.as_ref().unwrap().value["port"].clone()
+    };
+    // By address, not by name: west is .7, east is .9.
+    assert_eq!((port("west"), port("east")), (10250.into(), 10251.into()));
+    let hub = plan
+        .nodes
+        .iter()
+        .find(|node| node.name.as_str() == "hub")
+        .unwrap();
+    assert_eq!(
+        hub.options["networking.hosts"],
+        serde_json::json!({ "10.0.2.15": ["hub"], "10.0.2.2": ["east", "west"] })
+    );
+    assert_eq!(
+        hub.components["kube-apiserver"].flags["advertise-address"],
+        "10.0.2.2"
+    );
+    assert!(
+        !hub.options["systemd.network.networks"]
+            .to_string()
+            .contains("segment0")
+    );
+}
+
+fn everything() -> Vec<Plan> {
+    [
+        topology(Cni::Bridge, NetworkMode::Segment),
+        topology(Cni::Cilium, NetworkMode::Segment),
+        topology(Cni::Bridge, NetworkMode::User),
+    ]
+    .iter()
+    .map(plan)
+    .collect()
+}
+
+/// A file that a flag or a configuration names must be one that the node gets,
+/// and one that it gets must be named: else a component fails, or a key travels for nothing.
+#[test]
+fn nodes_get_the_files_that_they_name_and_no_others() {
+    for plan in everything() {
+        for node in &plan.nodes {
+            let text = serde_json::to_string(&node.components).unwrap();
+            let named: BTreeSet<&str> = text
+                .split(&format!("{PKI_FOLDER}/"))
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+                .collect();
+            let given: BTreeSet<&str> = node.pki.keys().map(String::as_str).collect();
+            assert_eq!(named, given, "{}", node.name);
+        }
+    }
+}
+
+/// Every file that a node gets is one that the PKI makes.
+#[test]
+fn files_of_the_pki_exist() {
+    for plan in everything() {
+        let mut made: BTreeSet<String> = [
+            "service-account.pem",
+            "service-account-key.pem",
+            "encryption-config.yaml",
+        ]
+        .map(ToOwned::to_owned)
+        .into();
+        let stems = plan
+            .certificates
+            .iter()
+            .map(|request| request.name.as_str());
+        for stem in stems.chain(Authority::ALL.map(Authority::stem)) {
+            made.extend([format!("{stem}.pem"), format!("{stem}-key.pem")]);
+        }
+        made.extend(
+            plan.kubeconfigs
+                .iter()
+                .map(|one| format!("{}.kubeconfig", one.name)),
+        );
+        for node in &plan.nodes {
+            for file in node.pki.keys() {
+                assert!(made.contains(file), "{}: nobody makes {file}", node.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_is_in_system_masters() {
+    for plan in everything() {
+        for request in &plan.certificates {
+            assert_ne!(
+                request.organization.as_deref(),
+                Some("system:masters"),
+                "{}",
+                request.name
+            );
+        }
+    }
+}
+
+/// Flags that some release removed or deprecated (reference: Kubernetes' changelogs).
+#[test]
+fn no_dead_flag_is_emitted() {
+    const DEAD: [&str; 16] = [
+        "pod-infra-container-image",
+        "cloud-provider",
+        "cloud-config",
+        "keep-terminated-pod-volumes",
+        "iptables-masquerade-bit",
+        "iptables-drop-bit",
+        "container-runtime",
+        "pod-eviction-timeout",
+        "enable-taint-manager",
+        "service-account-api-audiences",
+        "basic-auth-file",
+        "insecure-port",
+        "kubelet-https",
+        "apiserver-count",
+        "network-plugin",
+        "experimental-initial-corrupt-check",
+    ];
+    for plan in everything() {
+        for node in &plan.nodes {
+            for (name, component) in &node.components {
+                for flag in component.flags.keys() {
+                    assert!(
+                        !DEAD.contains(&flag.as_str()),
+                        "{}: {name} --{flag}",
+                        node.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_api_server_is_certified_for_every_name_it_is_called_by() {
+    let plan = plan(&topology(Cni::Bridge, NetworkMode::Segment));
+    let request = plan
+        .certificates
+        .iter()
+        .find(|one| one.name == "kube-apiserver")
+        .unwrap();
+    assert_eq!(
+        request.hosts,
+        [
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.tiny.test",
+            "localhost",
+            "hub",
+            "127.0.0.1",
+            "172.22.0.1",
+            "172.20.5.5",
+        ]
+    );
+}
