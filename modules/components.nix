@@ -148,14 +148,14 @@ let
         after = mkOption {
           type = types.listOf types.str;
           default = [ ];
-          example = [ "etcd.service" ];
-          description = "Units that must be ready before the component starts.";
+          example = [ "kube-apiserver.service" ];
+          description = "Units to start after, where they run at all.";
         };
         requires = mkOption {
           type = types.listOf types.str;
           default = [ ];
           example = [ "etcd.service" ];
-          description = "Units without which the component can't run.";
+          description = "Units without which the component can't run; it starts after each is ready.";
         };
         user = mkOption {
           type = types.strMatching "[a-z_][a-z0-9_-]*";
@@ -187,8 +187,8 @@ let
         stateDirectoryMode = mkOption {
           type = types.nullOr (types.strMatching "0[0-7]{3}");
           default = null;
-          example = "0700";
-          description = "The mode of `stateDirectory`; systemd's own default is 0755.";
+          example = "0750";
+          description = "The mode of `stateDirectory`; by default 0700, or 0755 where `user` is root.";
         };
         delegate = mkOption {
           type = types.bool;

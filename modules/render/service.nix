@@ -12,7 +12,9 @@
 let
   user = component.user or "root";
   stateDirectory = component.stateDirectory or null;
-  stateDirectoryMode = component.stateDirectoryMode or null;
+  givenMode = component.stateDirectoryMode or null;
+  # etcd's data and the audit log are nobody else's.
+  stateDirectoryMode = if givenMode == null && user != "root" then "0700" else givenMode;
   optional = condition: settings: if condition then settings else { };
 
   # A component with a user of its own (etcd, the control plane) only talks over
@@ -56,12 +58,14 @@ let
   };
 in
 {
-  description = component.description or name;
+  description = escapeSpecifiers (component.description or name);
+  # What is required is waited for too: systemd alone would start both at once.
   after = [
     "network.target"
     "hardway-pki.service"
   ]
-  ++ component.after or [ ];
+  ++ component.after or [ ]
+  ++ builtins.filter (unit: !builtins.elem unit (component.after or [ ])) (component.requires or [ ]);
   requires = [ "hardway-pki.service" ] ++ component.requires or [ ];
   wantedBy = [ "multi-user.target" ];
   environment = builtins.mapAttrs (_: escapeSpecifiers) (component.environment or { });
