@@ -1,0 +1,44 @@
+# This machine, as a flake: `nixos-rebuild switch --flake /etc/hardway#<node>-<system>`.
+#
+#   hosts/<node>/   the generated host module, of this machine alone
+#   modules/        what turns it into NixOS
+#   extra/<node>/   the user's own NixOS modules for it, if cluster.json names any
+#
+# Keys are not here: a flake's folder is copied into the store, which everyone can read.
+{
+  description = "One node of a Kubernetes cluster made by hardway";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+
+  outputs =
+    { nixpkgs, ... }:
+    let
+      # Sorted names of what is in a folder; none where there is no such folder.
+      names =
+        folder: if builtins.pathExists folder then builtins.attrNames (builtins.readDir folder) else [ ];
+      isNode = name: builtins.pathExists (./hosts + "/${name}/default.nix");
+      nodes = builtins.filter isNode (names ./hosts);
+
+      extras = node: map (name: ./extra + "/${node}/${name}") (names (./extra + "/${node}"));
+
+      configuration = node: system: {
+        name = "${node}-${system}";
+        value = nixpkgs.lib.nixosSystem {
+          modules = [
+            { nixpkgs.hostPlatform = system; }
+            ./modules
+            (./hosts + "/${node}")
+          ]
+          ++ extras node;
+        };
+      };
+    in
+    {
+      nixosConfigurations = builtins.listToAttrs (
+        builtins.concatMap (node: [
+          (configuration node "x86_64-linux")
+          (configuration node "aarch64-linux")
+        ]) nodes
+      );
+    };
+}
