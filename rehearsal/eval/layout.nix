@@ -1,0 +1,235 @@
+# A merged configuration -> what nixos-install writes, as data:
+#
+#   hostName   string
+#   system     x86_64-linux or aarch64-linux
+#   files      { "/etc/…" = { text | source, mode, user, group }; }
+#   links      { "/path" = "its target"; }
+#   users      [ name ]: system users, each with a group of its name
+#   packages   [ path ]: what of the medium must be copied
+#   masked     [ unit ]
+{
+  config,
+  render,
+  packages,
+  medium,
+}:
+let
+  inherit (builtins) attrNames attrValues concatMap concatStringsSep filter listToAttrs mapAttrs;
+  ini = import ./ini.nix;
+  mapNames = f: set: listToAttrs (map (name: { name = f name; value = set.${name}; }) (attrNames set));
+  filterSet = f: set: listToAttrs (concatMap (name: if f set.${name} then [ { inherit name; value = set.${name}; } ] else [ ]) (attrNames set));
+  unless = condition: value: if condition then { } else value;
+  plain = text: {
+    inherit text;
+    mode = "0644";
+    user = "root";
+    group = "root";
+  };
+  lines = list: concatStringsSep "\n" (list ++ [ "" ]);
+
+  components = filterSet (component: component.enable) config.hardway.components;
+  services = filterSet (service: service.enable) config.systemd.services;
+  clash = filter (name: components ? ${name}) (attrNames services);
+  packageOf = name: packages.pathOf "hardway.components.${name}.package" components.${name}.package;
+  pathsOf = option: map (packages.pathOf option);
+
+  componentService =
+    name: component:
+    let
+      service = render.service {
+        inherit name component;
+        packagePath = packageOf name;
+      };
+    in
+    service
+    // {
+      environment = service.environment // {
+        PATH = packages.searchPath (pathsOf "hardway.components.${name}.path" component.path);
+      };
+    };
+  componentUnits = mapAttrs (name: component: render.unitText (componentService name component)) components;
+  pkiUnit = render.unitText (
+    render.pkiService {
+      inherit (config.hardway.pki) directory;
+      files = mapAttrs (_: one: if one.mode == null then removeAttrs one [ "mode" ] else one) config.hardway.pki.files;
+    }
+  );
+
+  script = name: "/etc/rehearsal/scripts/${name}-start";
+  serviceUnits = mapAttrs (
+    name: service:
+    ini.unit (
+      service
+      // {
+        environment = {
+          PATH = packages.searchPath (pathsOf "systemd.services.${name}.path" service.path);
+        }
+        // service.environment;
+        serviceConfig = unless (service.script == "") { ExecStart = script name; } // service.serviceConfig;
+      }
+    )
+  ) services;
+
+  # Stands in for a registry, and says so. Only where containers run.
+  images = {
+    "rehearsal-images" = ini.ini [
+      {
+        name = "Unit";
+        settings = {
+          Description = "rehearsal: puts the medium's images into containerd, in place of a registry";
+          After = "containerd.service";
+          Requires = "containerd.service";
+          Before = "kubelet.service";
+          ConditionPathExists = "!/var/lib/rehearsal-images";
+        };
+      }
+      {
+        name = "Service";
+        settings = {
+          Type = "oneshot";
+          ExecStart =
+            map (image: "${packageOf "containerd"}/bin/ctr --namespace k8s.io images import ${medium.images}/${image}.tar") [
+              "pause"
+              "busybox"
+            ]
+            ++ [ "/usr/bin/touch /var/lib/rehearsal-images" ];
+        };
+      }
+    ];
+  };
+  hasContainers = components ? containerd;
+
+  units =
+    componentUnits
+    // serviceUnits
+    // {
+      hardway-pki = pkiUnit;
+    }
+    // unless (!hasContainers) images;
+  wanted =
+    map (name: { inherit name; target = "multi-user.target"; kind = "wants"; }) (
+      attrNames components ++ [ "hardway-pki" ] ++ (if hasContainers then [ "rehearsal-images" ] else [ ])
+    )
+    ++ concatMap (
+      name:
+      map (target: { inherit name target; kind = "wants"; }) services.${name}.wantedBy
+      ++ map (target: { inherit name target; kind = "requires"; }) services.${name}.requiredBy
+    ) (attrNames services);
+
+  etcFile =
+    name: file:
+    if (file.text == null) == (file.source == null) then
+      throw "rehearsal: environment.etc.${builtins.toJSON name} needs either text or source"
+    else
+      {
+        inherit (file) user group;
+        mode = if file.mode == "symlink" then "0644" else file.mode;
+      }
+      // (if file.text != null then { inherit (file) text; } else { source = toString file.source; });
+  etc =
+    mapAttrs etcFile (filterSet (file: file.enable) config.environment.etc)
+    // mapAttrs (_: plain) (render.etc components)
+    // mapAttrs (_: plain) {
+      hostname = config.networking.hostName + "\n";
+      hosts =
+        lines (
+          [
+            "127.0.0.1 localhost"
+            "::1 localhost"
+            "127.0.0.2 ${config.networking.hostName}"
+          ]
+          ++ map (address: "${address} ${toString config.networking.hosts.${address}}") (attrNames config.networking.hosts)
+        )
+        + config.networking.extraHosts;
+      "modules-load.d/nixos.conf" = lines config.boot.kernelModules;
+      "modprobe.d/nixos.conf" = config.boot.extraModprobeConfig;
+      "sysctl.d/60-nixos.conf" = lines (
+        map (name: "${name}=${sysctl config.boot.kernel.sysctl.${name}}") (
+          filter (name: config.boot.kernel.sysctl.${name} != null) (attrNames config.boot.kernel.sysctl)
+        )
+      );
+      "tmpfiles.d/nixos.conf" = lines (
+        (if config.hardway.cni.plugins == null then [ ] else render.cniRules { inherit (config.hardway.cni) plugins; })
+        ++ config.systemd.tmpfiles.rules
+      );
+      "nftables.conf" = import ./firewall.nix {
+        inherit (config.networking) firewall;
+        inherit (config.networking.nftables) tables;
+      };
+      "systemd/networkd.conf" = ini.ini [
+        {
+          name = "Network";
+          settings = config.systemd.network.config.networkConfig;
+        }
+      ];
+    }
+    // mapNames (name: "systemd/network/${name}.link") (
+      mapAttrs (
+        _: link:
+        plain (
+          ini.ini [
+            { name = "Match"; settings = link.matchConfig; }
+            { name = "Link"; settings = link.linkConfig; }
+          ]
+        )
+      ) config.systemd.network.links
+    )
+    // mapNames (name: "systemd/network/${name}.network") (
+      mapAttrs (
+        _: network:
+        plain (
+          ini.ini (
+            [
+              { name = "Match"; settings = network.matchConfig; }
+              { name = "Link"; settings = network.linkConfig; }
+              {
+                name = "Network";
+                settings =
+                  network.networkConfig
+                  // unless (network.address == [ ]) { Address = network.address; }
+                  // unless (network.gateway == [ ]) { Gateway = network.gateway; }
+                  // unless (network.dns == [ ]) { DNS = network.dns; };
+              }
+              { name = "DHCPv4"; settings = network.dhcpV4Config; }
+            ]
+            ++ map (settings: { name = "Route"; inherit settings; }) network.routes
+          )
+        )
+      ) config.systemd.network.networks
+    )
+    // mapNames (name: "systemd/system/${name}.service") (mapAttrs (_: plain) units)
+    // mapNames (name: "rehearsal/scripts/${name}-start") (
+      mapAttrs (_: service: plain "#!/bin/bash\nset -e\n${service.script}\n" // { mode = "0755"; }) (
+        filterSet (service: service.script != "") services
+      )
+    );
+  sysctl = value: if builtins.isBool value then (if value then "1" else "0") else toString value;
+
+  used = map packageOf (attrNames components)
+    ++ concatMap (name: pathsOf "hardway.components.${name}.path" components.${name}.path) (attrNames components)
+    ++ concatMap (name: pathsOf "systemd.services.${name}.path" services.${name}.path) (attrNames services)
+    ++ pathsOf "environment.systemPackages" config.environment.systemPackages;
+  unique = list: attrNames (listToAttrs (map (name: { inherit name; value = null; }) list));
+in
+assert clash == [ ] || throw "rehearsal: systemd.services.${builtins.head clash} is a component's unit; set hardway.components.${builtins.head clash} instead";
+{
+  inherit (config.networking) hostName;
+  system = config.nixpkgs.hostPlatform;
+  inherit (config.boot) kernelParams;
+  files = mapNames (name: "/etc/${name}") (filterSet (file: file.text or null != "") etc);
+  links = listToAttrs (
+    map (one: {
+      name = "/etc/systemd/system/${one.target}.${one.kind}/${one.name}.service";
+      value = "/etc/systemd/system/${one.name}.service";
+    }) wanted
+  );
+  users = render.users {
+    inherit components;
+    inherit (config.hardway.pki) files;
+  };
+  packages = filter packages.isOnMedium (unique used) ++ (if hasContainers then [ medium.images ] else [ ]);
+  masked = concatMap (one: if one.enable then [ ] else [ one.unit ]) [
+    { inherit (config.services.resolved) enable; unit = "systemd-resolved.service"; }
+    { inherit (config.services.timesyncd) enable; unit = "systemd-timesyncd.service"; }
+  ];
+}
