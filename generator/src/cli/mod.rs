@@ -8,6 +8,9 @@ use clap::{Parser, Subcommand};
 
 use crate::report;
 
+mod init;
+mod schema;
+
 /// Kubernetes the hard way, on virtual machines, in one command.
 #[derive(Debug, Parser)]
 #[command(name = "hardway", version, propagate_version = true)]
@@ -27,7 +30,10 @@ pub struct Global {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Init(init::Args),
+    Schema(schema::Args),
+}
 
 /// Runs the program; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -38,9 +44,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(report::USAGE));
         }
     };
-    let result: anyhow::Result<()> = match cli.verb {};
+    let global = &cli.global;
+    let result: anyhow::Result<ExitCode> = match &cli.verb {
+        Verb::Init(args) => init::run(global, args),
+        Verb::Schema(args) => schema::run(global, args),
+    };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprint!("{}", report::render(&error));
             report::exit_code(&error)

@@ -1,9 +1,25 @@
 //! What a person wrote in cluster.json and cluster.env, parsed once into types
 //! that cannot hold a bad value. Everything downstream takes a [`Topology`] and
 //! never looks at those files again.
+//!
+//! `read` holds the text against the schema of `input`, `env` reads cluster.env,
+//! `check` (with `ranges` and `clash`) makes the types; each collects every
+//! [`Problems`] it finds instead of stopping.
 
+mod check;
+mod clash;
+mod env;
+mod input;
+mod load;
+mod problem;
+mod ranges;
+mod read;
 mod types;
 
+pub use env::KEYS as ENVIRONMENT;
+pub use input::schema;
+pub use load::{Sources, default_env, default_json, default_schema, find, load, parse};
+pub use problem::Problems;
 pub use types::{
-    Cni, Forward, Machine, MacAddress, Network, NetworkMode, Node, NodeName, Role, Topology,
+    Cni, Forward, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Role, Topology,
 };

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A whole cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,19 +27,22 @@ pub struct Topology {
 }
 
 /// Which program gives Pods their network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cni {
     /// Cilium, installed by Helm; it also takes kube-proxy's place.
+    #[default]
     Cilium,
     /// The CNI project's bridge plugin, static routes and kube-proxy.
     Bridge,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How guests reach each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkMode {
     /// A second NIC joins the guests in one rootless layer-2 segment.
+    #[default]
     Segment,
     /// User-mode NICs only: nodes reach each other through the host's forwards.
     User,
@@ -56,7 +60,10 @@ pub struct Network {
     pub segment: Ipv4Net,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// What a node runs.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     ControlPlane,
@@ -127,15 +134,20 @@ impl fmt::Display for NodeName {
 }
 
 /// Checks a DNS label as RFC 1123 has it; the error says what is wrong.
-pub fn dns_label(text: &str) -> Result<(), String> {
+pub(super) fn dns_label(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 63 {
-        return Err(format!("a DNS label has 1 to 63 characters, this has {}", text.len()));
+        return Err(format!(
+            "a DNS label has 1 to 63 characters, this has {}",
+            text.len()
+        ));
     }
     if let Some(bad) = text
         .chars()
         .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'))
     {
-        return Err(format!("a DNS label has only a-z, 0-9 and -, this has {bad:?}"));
+        return Err(format!(
+            "a DNS label has only a-z, 0-9 and -, this has {bad:?}"
+        ));
     }
     if text.starts_with('-') || text.ends_with('-') {
         return Err("a DNS label neither begins nor ends with -".to_owned());
@@ -146,6 +158,36 @@ pub fn dns_label(text: &str) -> Result<(), String> {
 /// A unicast MAC address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddress(pub [u8; 6]);
+
+impl MacAddress {
+    /// Reads `52:54:00:f0:00:15`; the error says what is wrong with `text`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let octets: Vec<u8> = text
+            .split(':')
+            .filter(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .filter_map(|part| u8::from_str_radix(part, 16).ok())
+            .collect();
+        let octets: [u8; 6] = octets
+            .try_into()
+            .ok()
+            .filter(|_| text.len() == 17)
+            .ok_or_else(|| format!("{text:?} is not six pairs of hexadecimal digits"))?;
+        if octets[0] & 1 == 1 {
+            return Err(format!("{text} is a multicast address, no machine's own"));
+        }
+        if octets == [0; 6] {
+            return Err(format!("{text} is no machine's address"));
+        }
+        Ok(Self(octets))
+    }
+
+    /// A locally administered address under QEMU's prefix, `52:54:<net>` and the
+    /// last three octets of `address`.
+    pub fn derived(net: u8, address: Ipv4Addr) -> Self {
+        let [_, b, c, d] = address.octets();
+        Self([0x52, 0x54, net, b, c, d])
+    }
+}
 
 impl fmt::Display for MacAddress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,7 +204,9 @@ impl Serialize for MacAddress {
 
 impl Topology {
     pub fn control_planes(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| node.role == Role::ControlPlane)
+        self.nodes
+            .iter()
+            .filter(|node| node.role == Role::ControlPlane)
     }
 
     pub fn workers(&self) -> impl Iterator<Item = &Node> {

@@ -1,0 +1,540 @@
+//! From text as written to a [`Topology`]: each value on its own here, ranges in
+//! `ranges`, what two places both claim in `clash`. Nothing stops at the first problem.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use super::clash::{Claim, clashes};
+use super::env::{self, Setting};
+use super::input;
+use super::problem::{Place, Problem};
+use super::ranges::{self, Ranges};
+use super::read::{Document, line_of, member, within};
+use super::types::{
+    Forward, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Role, Topology, dns_label,
+};
+
+/// MiB. etcd and the API server hold about 1 GiB between them in an idle cluster;
+/// below this the kernel kills one of them.
+const MIN_CONTROL_PLANE_MEMORY: u32 = 2048;
+/// MiB. A kubelet evicts Pods when less than 100 MiB are free, and takes the
+/// system's own use as given.
+const MIN_WORKER_MEMORY: u32 = 1024;
+/// Where a worker's kubelet listens; in user mode the host forwards this port and those after it.
+const KUBELET_PORT: u16 = 10250;
+/// User mode's addresses go from 10.0.2.15 to 10.0.2.254.
+const MAX_USER_MODE_NODES: usize = 240;
+/// Names that hosts/ and every hosts file use for something else.
+const RESERVED_NAMES: [&str; 3] = ["addons", "localhost", "pki"];
+
+/// What is wrong with a text, and a hint.
+pub(super) type Refusal = (String, String);
+
+/// What the checks share: where values stand, and what was found so far.
+pub(super) struct Checker<'a> {
+    pub(super) document: &'a Document,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    pub(super) fn problem(
+        &mut self,
+        path: &str,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.problem_at(self.document.place(path), path, reason, hint);
+    }
+
+    pub(super) fn problem_at(
+        &mut self,
+        place: Place,
+        subject: &str,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.problems.push(Problem {
+            place,
+            subject: subject.to_owned(),
+            reason: reason.into(),
+            hint: hint.into(),
+        });
+    }
+
+    /// What `parse` makes of the text at `path`; `None` once a problem is noted.
+    pub(super) fn parsed<T>(
+        &mut self,
+        path: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, Refusal>,
+    ) -> Option<T> {
+        if self.document.is_bad(path) {
+            return None;
+        }
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err((reason, hint)) => {
+                self.problem(path, reason, hint);
+                None
+            }
+        }
+    }
+
+    /// A claim on `value` by what is written at `path`, or by a default where nothing is.
+    pub(super) fn claim<T>(&self, path: String, value: T) -> Claim<T> {
+        let place = self.document.place(&path);
+        let written = self.document.has(&path);
+        Claim {
+            value,
+            place,
+            subject: path,
+            note: if written { "" } else { "the default" },
+        }
+    }
+}
+
+/// A node as far as it could be read.
+struct Draft<'a> {
+    path: String,
+    name: Option<NodeName>,
+    input: &'a input::Node,
+    address: Option<Ipv4Addr>,
+}
+
+/// The topology, or every problem of it.
+pub(super) fn check(
+    input: &input::Cluster,
+    settings: &HashMap<&'static str, Setting>,
+    document: &Document,
+    dir: &Path,
+) -> Result<Topology, Vec<Problem>> {
+    let mut checker = Checker {
+        document,
+        problems: Vec::new(),
+    };
+    checker.parsed("name", &input.name, |text| {
+        dns_label(text).map_err(|reason| (reason, "choose a name such as \"hardway\"".to_owned()))
+    });
+    checker.parsed("domain", &input.domain, domain);
+    let ranges = ranges::check(&mut checker, &input.network);
+    let drafts = drafts(&mut checker, input);
+    roles(&mut checker, &drafts);
+    addresses(&mut checker, &drafts, &ranges);
+    let pod_cidrs = ranges::pod_cidrs(
+        &mut checker,
+        &ranges,
+        &drafts
+            .iter()
+            .map(|draft| ranges::Owner {
+                path: &draft.path,
+                address: draft.address,
+                written: draft.input.pod_cidr.as_deref(),
+            })
+            .collect::<Vec<_>>(),
+    );
+    let macs = macs(&mut checker, &drafts);
+    let api_port = ports(&mut checker, input, settings, &drafts);
+
+    let mut nodes = Vec::with_capacity(drafts.len());
+    for ((draft, pod_cidr), macs) in drafts.iter().zip(pod_cidrs).zip(macs) {
+        let machine = machine(&mut checker, input, settings, draft);
+        let modules = modules(&mut checker, draft, dir);
+        if let (Some(name), Some(role), Some(address), Some(pod_cidr), Some((segment, uplink))) = (
+            draft.name.clone(),
+            draft.input.role,
+            draft.address,
+            pod_cidr,
+            macs,
+        ) {
+            nodes.push(Node {
+                name,
+                role,
+                address,
+                pod_cidr,
+                uplink_mac: uplink,
+                segment_mac: segment,
+                machine,
+                forwards: forwards(draft.input),
+                modules,
+            });
+        }
+    }
+    nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    let Ranges {
+        pods: Some(pods),
+        services: Some(services),
+        segment: Some(segment),
+    } = ranges
+    else {
+        return Err(checker.problems);
+    };
+    if !checker.problems.is_empty() {
+        return Err(checker.problems);
+    }
+    Ok(Topology {
+        name: input.name.clone(),
+        kubernetes_version: input.kubernetes_version.as_str().to_owned(),
+        domain: input.domain.clone(),
+        cni: input.cni,
+        network: Network {
+            mode: input.network.mode,
+            pods,
+            services,
+            segment,
+        },
+        api_port,
+        nodes,
+    })
+}
+
+fn domain(text: &str) -> Result<(), Refusal> {
+    let hint = || "choose a domain such as \"cluster.local\"".to_owned();
+    if text.len() > 253 {
+        return Err(("a DNS name has at most 253 characters".to_owned(), hint()));
+    }
+    text.split('.')
+        .try_for_each(dns_label)
+        .map_err(|reason| (reason, hint()))
+}
+
+/// The nodes in the order of the file.
+fn drafts<'a>(checker: &mut Checker<'_>, input: &'a input::Cluster) -> Vec<Draft<'a>> {
+    let mut drafts: Vec<Draft<'a>> = input
+        .nodes
+        .iter()
+        .map(|(name, node)| {
+            let path = member("nodes", name);
+            let parsed = checker.parsed(&path, name, node_name);
+            let address = node.address.as_deref().and_then(|text| {
+                checker.parsed(&member(&path, "address"), text, |text| {
+                    text.parse::<Ipv4Addr>().map_err(|_| {
+                        (
+                            format!("{text:?} is not an IPv4 address"),
+                            "write four numbers from 0 to 255, such as \"10.240.0.21\"".to_owned(),
+                        )
+                    })
+                })
+            });
+            Draft {
+                path,
+                name: parsed,
+                input: node,
+                address,
+            }
+        })
+        .collect();
+    drafts.sort_by_key(|draft| checker.document.place(&draft.path));
+    drafts
+}
+
+fn node_name(text: &str) -> Result<NodeName, Refusal> {
+    let hint = || "choose a name such as \"sigma\" or \"worker-1\"".to_owned();
+    if RESERVED_NAMES.contains(&text) {
+        return Err((format!("{text:?} is the name of something else"), hint()));
+    }
+    NodeName::parse(text).map_err(|reason| (reason, hint()))
+}
+
+fn roles(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) {
+    let mut control_planes = drafts
+        .iter()
+        .filter(|draft| draft.input.role == Some(Role::ControlPlane));
+    let first = control_planes.next();
+    if let Some(first) = first {
+        for further in control_planes {
+            let other = line_of(checker.document.place(&first.path));
+            checker.problem(
+                &member(&further.path, "role"),
+                format!(
+                    "{} ({other}) is a control plane already, and etcd runs as a single member",
+                    first.path
+                ),
+                "make this node a \"worker\"",
+            );
+        }
+    }
+    // A role or a node that could not be read may be the one that is missed.
+    let node_lost = checker.document.bad().any(|bad| {
+        within("nodes", bad)
+            || within(bad, "nodes") && !drafts.iter().any(|draft| within(bad, &draft.path))
+    });
+    if node_lost || drafts.iter().any(|draft| draft.input.role.is_none()) {
+        return;
+    }
+    if first.is_none() {
+        checker.problem(
+            "nodes",
+            "no node is a control plane",
+            "give one node \"role\": \"control-plane\"",
+        );
+    }
+    if !drafts
+        .iter()
+        .any(|draft| draft.input.role == Some(Role::Worker))
+    {
+        checker.problem(
+            "nodes",
+            "no node is a worker",
+            "give at least one node \"role\": \"worker\"",
+        );
+    }
+}
+
+fn addresses(checker: &mut Checker<'_>, drafts: &[Draft<'_>], ranges: &Ranges) {
+    let mut claims = Vec::new();
+    for draft in drafts {
+        let Some(address) = draft.address else {
+            continue;
+        };
+        let path = member(&draft.path, "address");
+        if let Some(segment) = ranges.segment {
+            ranges::in_segment(checker, &path, address, segment);
+        }
+        claims.push(checker.claim(path, address));
+    }
+    let taken: Vec<Ipv4Addr> = claims.iter().map(|claim| claim.value).collect();
+    let free = ranges
+        .segment
+        .and_then(|segment| segment.hosts().skip(9).find(|host| !taken.contains(host)));
+    let hint = match free {
+        Some(free) => format!("give each node an address of its own; {free} is free"),
+        None => "give each node an address of its own".to_owned(),
+    };
+    clashes(checker, claims, &hint);
+}
+
+/// Each node's MAC addresses: segment, uplink.
+fn macs(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Option<(MacAddress, MacAddress)>> {
+    let mut claims = Vec::new();
+    let mut macs = Vec::new();
+    for draft in drafts {
+        let mut one = |field: &str, written: Option<&str>, net: u8| {
+            let path = member(&draft.path, field);
+            let mac = match written {
+                Some(text) => checker.parsed(&path, text, |text| {
+                    MacAddress::parse(text).map_err(|reason| {
+                        let hint = "leave it out: one is made from the node's address";
+                        (reason, hint.to_owned())
+                    })
+                }),
+                None if checker.document.is_bad(&path) => None,
+                None => draft
+                    .address
+                    .map(|address| MacAddress::derived(net, address)),
+            };
+            // Two nodes with one address are told so once, not again by their MACs.
+            let twice = written.is_none()
+                && drafts
+                    .iter()
+                    .any(|other| other.path != draft.path && other.address == draft.address);
+            if let Some(mac) = mac.filter(|_| !twice) {
+                claims.push(checker.claim(path, mac));
+            }
+            mac
+        };
+        let segment = one("mac", draft.input.mac.as_deref(), 0);
+        let uplink = one("uplinkMac", draft.input.uplink_mac.as_deref(), 1);
+        macs.push(segment.zip(uplink));
+    }
+    clashes(
+        checker,
+        claims,
+        "leave it out: one is made from the node's address",
+    );
+    macs
+}
+
+/// Checks every port taken on the host, and gives the API server's.
+fn ports(
+    checker: &mut Checker<'_>,
+    input: &input::Cluster,
+    settings: &HashMap<&'static str, Setting>,
+    drafts: &[Draft<'_>],
+) -> u16 {
+    let mut claims = Vec::new();
+    let mut api_port = input.api_port;
+    match settings.get(env::API_PORT) {
+        Some(setting) => match u16::try_from(setting.number) {
+            Ok(port) if port > 0 => {
+                api_port = port;
+                claims.push(Claim {
+                    value: port,
+                    place: setting.place,
+                    subject: env::API_PORT.to_owned(),
+                    note: "",
+                });
+            }
+            _ => checker.problem_at(
+                setting.place,
+                env::API_PORT,
+                format!("{} is not a TCP port", setting.number),
+                "write a number from 1 to 65535",
+            ),
+        },
+        None if checker.document.is_bad("apiPort") => {}
+        None => claims.push(checker.claim("apiPort".to_owned(), api_port)),
+    }
+    for draft in drafts {
+        for (index, forward) in draft.input.forwards.iter().enumerate() {
+            let path = member(&format!("{}.forwards[{index}]", draft.path), "host");
+            if let Some(port) = forward.host.filter(|_| !checker.document.is_bad(&path)) {
+                claims.push(checker.claim(path, port));
+            }
+        }
+    }
+    if input.network.mode == NetworkMode::User {
+        claims.extend(kubelet_ports(checker, drafts));
+    }
+    let highest = claims.iter().map(|claim| claim.value).max().unwrap_or(0);
+    let hint = match highest.checked_add(1) {
+        Some(free) => format!("choose another port of the host; the cluster does not use {free}"),
+        None => "choose another port of the host".to_owned(),
+    };
+    clashes(checker, claims, &hint);
+    api_port
+}
+
+/// In user mode each worker's kubelet has a port of the host, in the order of addresses.
+fn kubelet_ports(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Claim<u16>> {
+    if drafts.len() > MAX_USER_MODE_NODES {
+        checker.problem(
+            "network.mode",
+            format!(
+                "user mode has addresses for {MAX_USER_MODE_NODES} nodes, there are {}",
+                drafts.len()
+            ),
+            "set \"mode\": \"segment\"",
+        );
+        return Vec::new();
+    }
+    let mut workers: Vec<&Draft<'_>> = drafts
+        .iter()
+        .filter(|draft| draft.input.role == Some(Role::Worker))
+        .collect();
+    workers.sort_by_key(|draft| draft.address);
+    (KUBELET_PORT..)
+        .zip(workers)
+        .map(|(port, draft)| Claim {
+            value: port,
+            place: checker.document.place(&draft.path),
+            subject: draft.path.clone(),
+            note: "its kubelet, in user mode",
+        })
+        .collect()
+}
+
+fn machine(
+    checker: &mut Checker<'_>,
+    input: &input::Cluster,
+    settings: &HashMap<&'static str, Setting>,
+    draft: &Draft<'_>,
+) -> Machine {
+    let machines = &input.machines;
+    // A node whose role could not be read is held to the lower limit.
+    let (of_role, general, memory_key, cpus_key, least) = match draft.input.role {
+        Some(Role::ControlPlane) => (
+            "machines.controlPlane",
+            &machines.control_plane,
+            env::CONTROL_PLANE_MEM,
+            env::CONTROL_PLANE_CPUS,
+            MIN_CONTROL_PLANE_MEMORY,
+        ),
+        _ => (
+            "machines.worker",
+            &machines.worker,
+            env::WORKER_MEM,
+            env::WORKER_CPUS,
+            MIN_WORKER_MEMORY,
+        ),
+    };
+    let who = match draft.input.role {
+        Some(Role::ControlPlane) => "etcd and the API server",
+        _ => "a kubelet and its Pods",
+    };
+    let mut size = |field: &str, own: Option<u32>, key: &str, general: (&str, u32)| {
+        let path = member(&draft.path, field);
+        let (number, place, subject) = match (own, settings.get(key)) {
+            (Some(own), _) => (own, checker.document.place(&path), path),
+            (None, Some(setting)) => (setting.number, setting.place, key.to_owned()),
+            (None, None) => {
+                let path = member(general.0, field);
+                (general.1, checker.document.place(&path), path)
+            }
+        };
+        let (low, high, unit, why) = match field {
+            "memory" => (least, u32::MAX, " MiB of memory", format!(" for {who}")),
+            "cpus" => (
+                input::MIN_CPUS,
+                input::MAX_CPUS,
+                " processors",
+                String::new(),
+            ),
+            _ => (input::MIN_DISK, u32::MAX, " GiB of disk", String::new()),
+        };
+        if number < low && !checker.document.is_bad(&subject) {
+            let reason = format!("{number}{unit} is too little{why}");
+            checker.problem_at(place, &subject, reason, format!("write {low} or more"));
+        } else if number > high {
+            let reason = format!("{number}{unit} is more than QEMU gives a machine");
+            checker.problem_at(place, &subject, reason, format!("write {high} or less"));
+        }
+        number
+    };
+    let memory = size(
+        "memory",
+        draft.input.memory,
+        memory_key,
+        (of_role, general.memory),
+    );
+    let cpus = size("cpus", draft.input.cpus, cpus_key, (of_role, general.cpus));
+    let disk = size(
+        "disk",
+        draft.input.disk,
+        env::DISK_SIZE,
+        ("machines", machines.disk),
+    );
+    Machine {
+        memory,
+        cpus: u16::try_from(cpus).unwrap_or(u16::MAX),
+        disk,
+    }
+}
+
+fn forwards(input: &input::Node) -> Vec<Forward> {
+    input
+        .forwards
+        .iter()
+        .filter_map(|forward| {
+            Some(Forward {
+                host: forward.host?,
+                guest: forward.guest?,
+            })
+        })
+        .collect()
+}
+
+fn modules(checker: &mut Checker<'_>, draft: &Draft<'_>, dir: &Path) -> Vec<PathBuf> {
+    let mut modules = Vec::new();
+    for (index, module) in draft.input.modules.iter().enumerate() {
+        let path = format!("{}.modules[{index}]", draft.path);
+        let file = checker.parsed(&path, module, |module| {
+            // Joined by components, so that `./my.nix` reads `my.nix`.
+            let file: PathBuf = dir.join(module).components().collect();
+            let refuse = |reason: &str| {
+                let hint = "paths are relative to cluster.json's folder".to_owned();
+                Err((format!("{} {reason}", file.display()), hint))
+            };
+            match std::fs::metadata(&file) {
+                Ok(found) if found.is_file() => Ok(file),
+                Ok(_) => refuse("is not a file"),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    refuse("does not exist")
+                }
+                Err(error) => refuse(&format!("cannot be looked at: {error}")),
+            }
+        });
+        modules.extend(file);
+    }
+    modules
+}
