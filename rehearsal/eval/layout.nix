@@ -88,10 +88,7 @@ let
         settings = {
           Type = "oneshot";
           ExecStart =
-            map (image: "${packageOf "containerd"}/bin/ctr --namespace k8s.io images import ${medium.images}/${image}.tar") [
-              "pause"
-              "busybox"
-            ]
+            [ "${packageOf "containerd"}/bin/ctr --namespace k8s.io images import ${medium.images}" ]
             ++ [ "/usr/bin/touch /var/lib/rehearsal-images" ];
         };
       }
