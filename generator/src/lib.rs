@@ -6,6 +6,7 @@
 //! cluster.json again, and nothing upstream knows of QEMU.
 
 pub mod cli;
+pub mod machine;
 pub mod nix;
 pub mod plan;
 pub mod report;

@@ -1,0 +1,246 @@
+//! What this host offers to guests, found once and pinned for the cluster's life:
+//! a machine that was installed under one machine type keeps it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+
+use super::accelerator::{self, Accelerator};
+use super::{Arch, Firmware};
+use crate::report::WithHint;
+use crate::state::Paths;
+
+/// What a person may choose.
+#[derive(Debug, Clone, Default)]
+pub struct HostOptions {
+    /// Another QEMU than the first on the PATH.
+    pub qemu: Option<PathBuf>,
+    /// Another architecture than this host's.
+    pub arch: Option<Arch>,
+    /// A Linux kernel to try accelerators with: the medium's.
+    pub kernel: Option<PathBuf>,
+}
+
+/// What runs the cluster's guests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub arch: Arch,
+    pub qemu: PathBuf,
+    /// As QEMU prints it, e.g. `7.2.22`.
+    pub version: String,
+    /// The versioned machine type, e.g. `pc-q35-7.2`.
+    pub machine: String,
+    pub accelerator: Accelerator,
+    /// Why a present accelerator is not used; shown once.
+    pub passed_over: Option<String>,
+    pub firmware: Firmware,
+}
+
+/// Since this version QEMU joins guests over Unix datagram sockets (`-netdev dgram`).
+const OLDEST: (u32, u32) = (7, 2);
+
+impl Host {
+    /// What is pinned for the cluster, or else what is found now, which is then pinned.
+    pub fn detect(paths: &Paths, options: &HostOptions) -> Result<Self> {
+        let pinned = Self::pinned(paths)?;
+        if let (Some(pinned), Some(arch)) = (&pinned, options.arch)
+            && pinned.arch != arch
+        {
+            let refused: Result<Self> = Err(anyhow!(
+                "the machines of {} are {}, not {arch}",
+                paths.dir.display(),
+                pinned.arch
+            ));
+            return refused.hint("use another folder, or `hardway destroy` this cluster first");
+        }
+        let arch = match (&pinned, options.arch) {
+            (Some(pinned), _) => pinned.arch,
+            (None, Some(arch)) => arch,
+            (None, None) => Arch::native(),
+        };
+        let qemu = match (&options.qemu, &pinned) {
+            (Some(qemu), _) => absolute(qemu)?,
+            // A garbage-collected store path, an upgraded package: look again.
+            (None, Some(pinned)) if pinned.qemu.is_file() => pinned.qemu.clone(),
+            (None, _) => on_path(arch)?,
+        };
+        let version = version(&qemu)?;
+        if let Some(pinned) = &pinned
+            && pinned.qemu == qemu
+            && pinned.version == version
+            && pinned.firmware.code.is_file()
+        {
+            return Ok(pinned.clone());
+        }
+        let machine = match pinned {
+            Some(pinned) => offered(&qemu, &pinned.machine)?,
+            None => newest_machine(&qemu, arch)?,
+        };
+        let firmware = Firmware::find(arch, &qemu)?;
+        let (accelerator, passed_over) = match &options.kernel {
+            Some(kernel) => {
+                let choice = accelerator::choose(&qemu, &version, arch, &machine, kernel)?;
+                (choice.accelerator, choice.passed_over)
+            }
+            None => (Accelerator::Tcg, None),
+        };
+        let host = Self {
+            arch,
+            qemu,
+            version,
+            machine,
+            accelerator,
+            passed_over,
+            firmware,
+        };
+        // Without a kernel no accelerator was tried: what is found then is not pinned.
+        if options.kernel.is_some() {
+            host.pin(paths)?;
+        }
+        Ok(host)
+    }
+
+    /// What an earlier run pinned, if there was one.
+    pub fn pinned(paths: &Paths) -> Result<Option<Self>> {
+        let file = paths.machine_json();
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", file.display()));
+            }
+        };
+        serde_json::from_str(&text)
+            .map(Some)
+            .with_context(|| format!("{} is not what hardway wrote", file.display()))
+            .hint(format!(
+                "delete {}: the next run finds out again",
+                file.display()
+            ))
+    }
+
+    fn pin(&self, paths: &Paths) -> Result<()> {
+        paths.create_state()?;
+        let file = paths.machine_json();
+        let partial = tempfile::NamedTempFile::new_in(paths.state())
+            .with_context(|| format!("cannot write into {}", paths.state().display()))?;
+        fs::write(
+            partial.path(),
+            format!("{}\n", serde_json::to_string_pretty(self)?),
+        )?;
+        partial
+            .persist(&file)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(())
+    }
+
+    /// By how much time limits are stretched: emulation is slow.
+    pub fn patience(&self) -> u32 {
+        self.accelerator.patience()
+    }
+}
+
+fn absolute(program: &Path) -> Result<PathBuf> {
+    let found = if program.components().count() > 1 {
+        program
+            .is_file()
+            .then(|| std::path::absolute(program))
+            .transpose()?
+    } else {
+        search(program)
+    };
+    found
+        .ok_or_else(|| anyhow!("there is no QEMU at {}", program.display()))
+        .hint("give --qemu the path of qemu-system-x86_64 or qemu-system-aarch64")
+}
+
+fn on_path(arch: Arch) -> Result<PathBuf> {
+    let program = arch.qemu();
+    let package = match arch {
+        Arch::X86_64 => "qemu-system-x86",
+        Arch::Aarch64 => "qemu-system-arm",
+    };
+    search(Path::new(program))
+        .ok_or_else(|| anyhow!("{program} is not installed"))
+        .hint(format!(
+            "Debian: apt install {package} qemu-utils; Nix: nix profile install nixpkgs#qemu; Homebrew: brew install qemu"
+        ))
+}
+
+/// The first file of that name on the PATH.
+pub(crate) fn search(program: &Path) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
+
+/// The output of a query that QEMU answers at once.
+fn ask(qemu: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(qemu)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("cannot run {}", qemu.display()))?;
+    if !output.status.success() {
+        bail!(
+            "{} {} failed: {}",
+            qemu.display(),
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn version(qemu: &Path) -> Result<String> {
+    let text = ask(qemu, &["--version"])?;
+    let version = text
+        .split_whitespace()
+        .skip_while(|word| *word != "version")
+        .nth(1)
+        .with_context(|| format!("{} --version says {:?}", qemu.display(), text.trim()))?;
+    let mut numbers = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if found < OLDEST {
+        let refused: Result<String> = Err(anyhow!(
+            "{} is version {version}; the segment between the nodes needs {}.{}",
+            qemu.display(),
+            OLDEST.0,
+            OLDEST.1
+        ));
+        return refused.hint("install a newer QEMU, or name one with --qemu PATH");
+    }
+    Ok(version.to_owned())
+}
+
+/// The versioned name that the architecture's machine is an alias of today.
+fn newest_machine(qemu: &Path, arch: Arch) -> Result<String> {
+    let text = ask(qemu, &["-machine", "help"])?;
+    let alias = arch.machine();
+    text.lines()
+        .filter(|line| line.split_whitespace().next() == Some(alias))
+        .find_map(|line| line.split_once("(alias of ")?.1.split(')').next())
+        .map(ToOwned::to_owned)
+        .with_context(|| format!("{} has no machine {alias}", qemu.display()))
+}
+
+/// The pinned machine type, if this QEMU still has it.
+fn offered(qemu: &Path, machine: &str) -> Result<String> {
+    let text = ask(qemu, &["-machine", "help"])?;
+    if text
+        .lines()
+        .any(|line| line.split_whitespace().next() == Some(machine))
+    {
+        return Ok(machine.to_owned());
+    }
+    let refused: Result<String> = Err(anyhow!(
+        "{} does not offer {machine}, which this cluster's machines were installed with",
+        qemu.display()
+    ));
+    refused
+        .hint("name the QEMU that has it with --qemu PATH, or `hardway destroy` and install again")
+}

@@ -1,0 +1,42 @@
+//! Virtual machines: which QEMU, which accelerator, which firmware; its command
+//! line; its life; and the installation of a node from the live medium.
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+mod accelerator;
+pub mod agent;
+mod arch;
+pub mod argv;
+pub mod disk;
+mod firmware;
+mod host;
+mod medium;
+pub mod process;
+pub mod qmp;
+mod segment;
+
+pub use accelerator::Accelerator;
+pub use arch::Arch;
+pub use firmware::Firmware;
+pub use host::{Host, HostOptions};
+pub use medium::Medium;
+
+/// hardway's folder in the user's cache; None for a user without a home.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        .map(|cache| cache.join("hardway"))
+}
+
+/// A file name made of what is in the file: 16 hexadecimal digits.
+pub(crate) fn content_name(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

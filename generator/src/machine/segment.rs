@@ -1,0 +1,60 @@
+//! The rootless layer-2 segment between the guests.
+//!
+//! A star of point-to-point links over Unix datagram sockets, joined by a hub in
+//! the control plane's QEMU. Unlike QEMU's stream sockets it has no server that
+//! must be first, it survives the death and return of either side, and a stopped
+//! peer slows nobody. QEMU has `-netdev dgram` since 7.2.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::report::WithHint;
+use crate::topology::{Node, Role, Topology};
+
+/// The longest path of a Unix socket: macOS' sockaddr_un, less its final zero.
+const SOCKET_PATH_MAX: usize = 103;
+
+/// One end of a link: where this node listens, and where its peer does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub local: PathBuf,
+    pub remote: PathBuf,
+}
+
+/// The links of `node`: the hub has one to each other node, the others one to the hub.
+pub(super) fn links(topology: &Topology, node: &Node, runtime: &Path) -> Vec<Link> {
+    let Some(hub) = topology
+        .nodes
+        .iter()
+        .find(|one| one.role == Role::ControlPlane)
+    else {
+        return Vec::new();
+    };
+    let link = |from: &Node, to: &Node| Link {
+        local: runtime.join(format!("{}-{}.seg", from.name, to.name)),
+        remote: runtime.join(format!("{}-{}.seg", to.name, from.name)),
+    };
+    if node.name == hub.name {
+        let others = topology.nodes.iter().filter(|one| one.name != hub.name);
+        others.map(|other| link(hub, other)).collect()
+    } else {
+        vec![link(node, hub)]
+    }
+}
+
+/// Refuses a socket path that the operating system would cut.
+pub(super) fn fits(path: &Path) -> Result<()> {
+    let length = path.as_os_str().len();
+    if length > SOCKET_PATH_MAX {
+        let refused: Result<()> = (|| {
+            bail!(
+                "the socket's path {} has {length} bytes, and at most {SOCKET_PATH_MAX} are allowed",
+                path.display()
+            )
+        })();
+        return refused
+            .hint("give the nodes shorter names, or set XDG_RUNTIME_DIR to a shorter folder");
+    }
+    Ok(())
+}
