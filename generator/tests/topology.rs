@@ -2,26 +2,506 @@
 //! the whole report when it is not.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hardway::topology::{self, Sources, Topology};
+use ipnet::Ipv4Net;
+use proptest::prelude::*;
 
-const EMPTY: BTreeMap<String, String> = BTreeMap::new();
-
-fn parse(json: &str, env: &str, environment: &BTreeMap<String, String>) -> Result<Topology, String> {
+fn parse(json: &str, env: &str, environment: &[(&str, &str)]) -> Result<Topology, String> {
+    let environment: BTreeMap<String, String> = environment
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
     topology::parse(&Sources {
         dir: Path::new("/cluster"),
         json,
         json_name: "cluster.json",
         env,
         env_name: "cluster.env",
-        environment,
+        environment: &environment,
     })
     .map_err(|problems| problems.to_string())
 }
 
+/// The default cluster.json with some of its text replaced.
+fn with(edits: &[(&str, &str)]) -> String {
+    let mut json = topology::default_json().to_owned();
+    for (old, new) in edits {
+        assert_eq!(json.matches(old).count(), 1, "{old} is there once");
+        json = json.replace(old, new);
+    }
+    json
+}
+
+/// One report for each edit of the default cluster.json, which must all be refused.
+fn refused(edits: &[&[(&str, &str)]]) -> String {
+    let mut reports = String::new();
+    for edit in edits {
+        let report = parse(&with(edit), "", &[]).expect_err(&format!("{edit:?} is refused"));
+        for (old, new) in *edit {
+            writeln!(reports, "# {old} -> {new}").unwrap();
+        }
+        writeln!(reports, "{report}\n").unwrap();
+    }
+    reports
+}
+
+const SIGMA: &str = r#""sigma": { "role": "worker", "address": "10.240.0.21" }"#;
+const GAMMA: &str = r#""gamma": { "role": "worker", "address": "10.240.0.22" }"#;
+
 #[test]
 fn the_default_cluster() {
-    let topology = parse(topology::default_json(), topology::default_env(), &EMPTY).unwrap();
+    let topology = parse(topology::default_json(), topology::default_env(), &[]).unwrap();
     insta::assert_json_snapshot!(topology);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_default_files() {
+    let bare = r#"{ "nodes": {
+        "alpha": { "role": "control-plane", "address": "10.240.0.10" },
+        "sigma": { "role": "worker", "address": "10.240.0.21" },
+        "gamma": { "role": "worker", "address": "10.240.0.22" } } }"#;
+    assert_eq!(
+        parse(bare, "", &[]),
+        parse(topology::default_json(), topology::default_env(), &[])
+    );
+}
+
+#[test]
+fn every_field() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("my.nix"), "{ }").unwrap();
+    let json = r#"{
+      "$schema": "./cluster.schema.json",
+      "name": "tiny", "kubernetesVersion": "1.36", "domain": "tiny.test", "cni": "bridge",
+      "network": { "mode": "user", "pods": "172.21.0.0/16", "services": "172.22.0.0/28", "segment": "172.20.5.0/24" },
+      "apiPort": 7443,
+      "machines": { "controlPlane": { "memory": 2048, "cpus": 1 }, "worker": { "memory": 1024, "cpus": 3 }, "disk": 8 },
+      "nodes": {
+        "west": { "role": "worker", "address": "172.20.5.7", "mac": "02:00:00:00:00:07", "uplinkMac": "02:00:00:00:01:07",
+          "podCIDR": "172.21.200.0/24", "memory": 4096, "cpus": 4, "disk": 40,
+          "forwards": [{ "host": 30080, "guest": 80 }], "modules": ["./my.nix"] },
+        "hub": { "role": "control-plane", "address": "172.20.5.5" }
+      }
+    }"#;
+    let topology = topology::parse(&Sources {
+        dir: dir.path(),
+        json,
+        json_name: "cluster.json",
+        env: "",
+        env_name: "cluster.env",
+        environment: &BTreeMap::new(),
+    })
+    .unwrap();
+    assert_eq!(topology.nodes[1].modules, [dir.path().join("my.nix")]);
+    insta::assert_json_snapshot!(topology, { ".nodes[].modules" => "[as written]" });
+
+    // Nothing in the schema is missing above, so the reader knows every field that editors offer.
+    let schema = topology::schema();
+    let definitions = schema["$defs"].as_object().unwrap().values();
+    for properties in definitions
+        .chain([&schema])
+        .filter_map(|one| one["properties"].as_object())
+    {
+        for field in properties.keys() {
+            assert!(
+                json.contains(&format!("{field:?}")),
+                "{field} is in the example"
+            );
+        }
+    }
+}
+
+#[test]
+fn text_that_is_not_json() {
+    let mut reports = String::new();
+    for text in [
+        "",
+        "{",
+        "{ \"nodes\": {}, }",
+        "{\n  // why\n}",
+        "[1]",
+        "{ 'a': 1 }",
+        "{\"é\" 1}",
+        "null",
+    ] {
+        writeln!(
+            reports,
+            "# {text:?}\n{}\n",
+            parse(text, "", &[]).unwrap_err()
+        )
+        .unwrap();
+    }
+    let deep = "[".repeat(100_000);
+    writeln!(
+        reports,
+        "# very deep\n{}",
+        parse(&deep, "", &[]).unwrap_err()
+    )
+    .unwrap();
+    insta::assert_snapshot!(reports);
+}
+
+#[test]
+fn fields() {
+    insta::assert_snapshot!(refused(&[
+        &[("\"name\"", "\"nmae\"")],
+        &[("\"pods\"", "\"POD_CIDR\"")],
+        &[("\"nodes\"", "\"description\"")],
+        &[("\"sigma\": { \"role\"", "\"sigma\": { \"rolle\"")],
+        &[("\"cilium\"", "\"celium\"")],
+        &[("\"cilium\"", "\"weave\"")],
+        &[("\"segment\",", "\"users\",")],
+        &[("\"1.36\"", "\"1.35\"")],
+        &[("\"1.36\"", "1.36")],
+        &[("\"control-plane\"", "\"master\"")],
+        &[("\"domain\": \"cluster.local\"", "\"apiPort\": \"6443\"")],
+        &[("\"domain\": \"cluster.local\"", "\"apiPort\": 0")],
+        &[("\"domain\": \"cluster.local\"", "\"apiPort\": 65536")],
+        &[("\"domain\": \"cluster.local\"", "\"apiPort\": 6443.5")],
+        &[(
+            "\"domain\": \"cluster.local\"",
+            "\"machines\": { \"disk\": -1 }"
+        )],
+        &[("\"domain\": \"cluster.local\"", "\"domain\": null")],
+        &[(SIGMA, "\"sigma\": []")],
+        &[(SIGMA, "\"sigma\": { \"role\": \"worker\" }")],
+        &[(
+            SIGMA,
+            &SIGMA.replace(
+                " }",
+                ", \"forwards\": [{ \"host\": 1 }, 2], \"modules\": [3] }"
+            )
+        )],
+    ]));
+}
+
+#[test]
+fn duplicate_keys_at_any_depth() {
+    insta::assert_snapshot!(refused(&[
+        &[("\"domain\"", "\"name\"")],
+        &[("\"gamma\"", "\"sigma\"")],
+        &[(GAMMA, &GAMMA.replace(" }", ", \"role\": \"worker\" }"))],
+    ]));
+}
+
+#[test]
+fn names() {
+    let long = format!("\"{}\"", "a".repeat(64));
+    insta::assert_snapshot!(refused(&[
+        &[("\"sigma\"", "\"Sigma\"")],
+        &[("\"sigma\"", "\"si.gma\""), ("10.240.0.21", "10.240.0")],
+        &[("\"sigma\"", "\"-sigma\"")],
+        &[("\"sigma\"", "\"\"")],
+        &[("\"sigma\"", &long)],
+        &[("\"sigma\"", "\"pki\"")],
+        &[("\"hardway\"", "\"hard way\"")],
+        &[("\"cluster.local\"", "\"cluster..local\"")],
+        &[("\"cluster.local\"", "\"cluster_local\"")],
+    ]));
+}
+
+#[test]
+fn addresses() {
+    insta::assert_snapshot!(refused(&[
+        &[("10.240.0.22", "10.240.0.21")],
+        &[("10.240.0.21", "10.240.0.300")],
+        &[("10.240.0.21", "10.241.0.21")],
+        &[("10.240.0.21", "10.240.0.0")],
+        &[("10.240.0.21", "10.240.0.255")],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"mac\": \"52:54:00:f0:00:16\" }")
+        )],
+        &[(
+            SIGMA,
+            &SIGMA.replace(
+                " }",
+                ", \"mac\": \"02:00:00:00:00:01\", \"uplinkMac\": \"02:00:00:00:00:01\" }"
+            )
+        )],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"mac\": \"53:54:00:f0:00:16\" }")
+        )],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"mac\": \"00:00:00:00:00:00\" }")
+        )],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"mac\": \"52-54-00-f0-00-15\" }")
+        )],
+    ]));
+}
+
+#[test]
+fn ranges() {
+    insta::assert_snapshot!(refused(&[
+        &[("10.200.0.0/16", "10.200.0.0")],
+        &[("10.200.0.0/16", "10.200.1.0/16")],
+        &[("10.200.0.0/16", "10.0.0.0/8")],
+        &[("10.200.0.0/16", "10.0.0.0/15")],
+        &[("10.200.0.0/16", "10.200.0.0/20")],
+        &[("10.200.0.0/16", "10.200.0.0/25")],
+        &[("10.200.0.0/16", "8.0.0.0/7")],
+        &[("10.32.0.0/24", "10.32.0.0/29")],
+        &[("10.32.0.0/24", "127.0.0.0/24")],
+        &[("10.32.0.0/24", "10.0.2.128/25")],
+        &[
+            ("\"pods\": \"10.200.0.0/16\",", ""),
+            ("10.32.0.0/24", "10.200.3.0/24")
+        ],
+        &[("10.240.0.0/24", "10.32.0.0/24")],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"podCIDR\": \"10.200.22.0/24\" }")
+        )],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"podCIDR\": \"10.201.22.0/24\" }")
+        )],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"podCIDR\": \"10.200.16.0/20\" }")
+        )],
+    ]));
+}
+
+#[test]
+fn ports() {
+    let forward = |host: u16| {
+        SIGMA.replace(
+            " }",
+            &format!(", \"forwards\": [{{ \"host\": {host}, \"guest\": 80 }}] }}"),
+        )
+    };
+    insta::assert_snapshot!(refused(&[
+        &[(SIGMA, &forward(6443))],
+        &[
+            (SIGMA, &forward(30080)),
+            (
+                "10.240.0.22\" }",
+                "10.240.0.22\", \"forwards\": [{ \"host\": 30080, \"guest\": 1 }] }"
+            )
+        ],
+        &[
+            ("\"mode\": \"segment\"", "\"mode\": \"user\""),
+            (SIGMA, &forward(10251))
+        ],
+        &[
+            ("\"domain\": \"cluster.local\"", "\"apiPort\": 10250"),
+            ("\"mode\": \"segment\"", "\"mode\": \"user\"")
+        ],
+    ]));
+    assert!(
+        parse(&with(&[(SIGMA, &forward(10250))]), "", &[]).is_ok(),
+        "free in segment mode"
+    );
+    let json = with(&[(SIGMA, &forward(7443))]);
+    insta::assert_snapshot!(parse(&json, "# ports\nAPI_PORT=7443\n", &[]).unwrap_err());
+}
+
+#[test]
+fn roles_and_sizes() {
+    insta::assert_snapshot!(refused(&[
+        &[("\"control-plane\"", "\"worker\"")],
+        &[(
+            SIGMA,
+            "\"sigma\": { \"role\": \"control-plane\", \"address\": \"10.240.0.21\" }"
+        )],
+        &[(
+            &format!("{SIGMA},\n    {GAMMA}"),
+            "\"beta\": { \"role\": \"control-plane\", \"address\": \"10.240.0.11\" }"
+        )],
+        &[("\"nodes\": {", "\"nodes\": {}, \"machines\": {")],
+        &[(
+            SIGMA,
+            &SIGMA.replace(" }", ", \"memory\": 512, \"cpus\": 0, \"disk\": 4 }")
+        )],
+        &[("\"control-plane\"", "\"control-plane\", \"memory\": 1024")],
+        &[(
+            "\"domain\": \"cluster.local\"",
+            "\"machines\": { \"worker\": { \"memory\": 8 } }"
+        )],
+    ]));
+}
+
+#[test]
+fn modules() {
+    let module = |path: &str| SIGMA.replace(" }", &format!(", \"modules\": [{path:?}] }}"));
+    insta::assert_snapshot!(refused(&[
+        &[(SIGMA, &module("./my.nix"))],
+        &[(SIGMA, &module("/"))]
+    ]));
+}
+
+#[test]
+fn cluster_env() {
+    let mut reports = String::new();
+    for env in [
+        "WORKER_MEMORY=4096",
+        "NOPE=1",
+        "WORKER_MEM=4G",
+        "WORKER_MEM=",
+        "WORKER_MEM = 4096",
+        "WORKER_MEM= 4096",
+        "WORKER_MEM=\"4096",
+        "WORKER_MEM",
+        "WORKER_MEM=4096 CONTROL_PLANE_MEM=4096",
+        "WORKER_MEM=4096\n\nWORKER_MEM=8192",
+        "WORKER_MEM=512\nCONTROL_PLANE_MEM=1024",
+        "WORKER_CPUS=0\nCONTROL_PLANE_CPUS=1000\nDISK_SIZE=7G",
+        "API_PORT=70000",
+    ] {
+        let report = parse(topology::default_json(), env, &[]).unwrap_err();
+        writeln!(reports, "# {env:?}\n{report}\n").unwrap();
+    }
+    let environment = [("WORKER_MEM", "much")];
+    let report = parse(topology::default_json(), "", &environment).unwrap_err();
+    writeln!(reports, "# in the environment\n{report}").unwrap();
+    insta::assert_snapshot!(reports);
+}
+
+#[test]
+fn who_wins() {
+    let json = with(&[
+        (
+            "\"domain\": \"cluster.local\"",
+            "\"machines\": { \"worker\": { \"memory\": 1111 } }",
+        ),
+        (SIGMA, &SIGMA.replace(" }", ", \"memory\": 4444 }")),
+    ]);
+    let workers = |env: &str, environment: &[(&str, &str)]| -> Vec<u32> {
+        let topology = parse(&json, env, environment).unwrap();
+        topology.workers().map(|node| node.machine.memory).collect()
+    };
+    let file = "# sizes\r\nexport WORKER_MEM='2222' # MiB\r\n";
+    assert_eq!(workers("", &[]), [1111, 4444]);
+    assert_eq!(workers(file, &[]), [2222, 4444]);
+    assert_eq!(workers(file, &[("WORKER_MEM", "")]), [2222, 4444]);
+    assert_eq!(workers(file, &[("WORKER_MEM", "3333")]), [3333, 4444]);
+    let disk = |size: &str| parse(&json, size, &[]).unwrap().nodes[0].machine.disk;
+    assert_eq!((disk("DISK_SIZE=30"), disk("DISK_SIZE=30G")), (30, 30));
+}
+
+#[test]
+fn all_problems_at_once_in_the_order_of_the_files() {
+    let json = r#"{
+  "cni": "celium",
+  "network": { "pods": "10.200.0.0/16", "services": "10.200.1.0/24", "mtu": 1400 },
+  "nodes": {
+    "sigma": { "role": "worker", "address": "10.240.0.21", "memory": 512 },
+    "alpha": { "role": "control-plane", "address": "10.240.0.10", "address": "10.240.0.11" },
+    "Gamma": { "role": "worker", "address": "10.240.0.21", "forwards": [{ "host": 6443, "guest": 80 }] }
+  }
+}"#;
+    insta::assert_snapshot!(
+        parse(
+            json,
+            "WORKER_MEMS=1\nCONTROL_PLANE_MEM=1\n",
+            &[("API_PORT", "x")]
+        )
+        .unwrap_err()
+    );
+}
+
+/// Workers behind one control plane, all on a segment that holds them.
+fn large(workers: u32) -> String {
+    let mut nodes =
+        String::from(r#""alpha": { "role": "control-plane", "address": "10.240.0.10" }"#);
+    for n in 0..workers {
+        let (high, low) = ((n + 20) / 256, (n + 20) % 256);
+        write!(
+            nodes,
+            ",\n\"worker-{n}\": {{ \"role\": \"worker\", \"address\": \"10.240.{high}.{low}\" }}"
+        )
+        .unwrap();
+    }
+    format!(
+        "{{ \"network\": {{ \"pods\": \"10.64.0.0/10\", \"segment\": \"10.240.0.0/16\" }}, \"nodes\": {{ {nodes} }} }}"
+    )
+}
+
+#[test]
+fn five_hundred_nodes_take_no_time() {
+    let json = large(499);
+    let start = Instant::now();
+    let topology = parse(&json, "", &[]).unwrap();
+    assert_eq!(topology.nodes.len(), 500);
+    // About 5 ms; the limit leaves room for a busy machine and an unoptimized build.
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+    let clashing = json.replace("10.240.0.", "10.240.1.");
+    let report = parse(&clashing, "", &[]).unwrap_err();
+    assert!(report.starts_with("cluster.json has 2"), "{report}");
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Any text gives a topology or a report, and a report names its file.
+    #[test]
+    fn no_text_makes_it_panic(
+        cut in any::<prop::sample::Index>(),
+        length in 0usize..12,
+        put in r#"[\[\]{}",:0-9a-zé/.\n-]{0,8}"#,
+        env in r#"[A-Z_=0-9"' #\n]{0,30}"#,
+    ) {
+        let mut chars: Vec<char> = topology::default_json().chars().collect();
+        let start = cut.index(chars.len());
+        let end = (start + length).min(chars.len());
+        chars.splice(start..end, put.chars());
+        let json: String = chars.into_iter().collect();
+        if let Err(report) = parse(&json, &env, &[]) {
+            prop_assert!(report.starts_with("cluster."), "{}", report);
+        }
+    }
+
+    /// Whatever is accepted has no overlap and no address twice.
+    #[test]
+    fn what_is_accepted_has_no_clash(
+        pods in (0u8..4, 12u8..=24), services in (0u8..4, 20u8..=28), segment in (0u8..4, 20u8..=29),
+        addresses in prop::collection::vec(0u8..8, 3),
+    ) {
+        let net = |(second, length): (u8, u8)| format!("10.{}.0.0/{length}", second * 4);
+        let address = |n: usize| format!("10.{}.0.{}", segment.0 * 4, addresses[n]);
+        let json = with(&[
+            ("10.200.0.0/16", &net(pods)),
+            ("10.32.0.0/24", &net(services)),
+            ("10.240.0.0/24", &net(segment)),
+            ("10.240.0.10", &address(0)),
+            ("10.240.0.21", &address(1)),
+            ("10.240.0.22", &address(2)),
+        ]);
+        if let Ok(topology) = parse(&json, "", &[]) {
+            let network = &topology.network;
+            let slirp: Ipv4Net = "10.0.2.0/24".parse().unwrap();
+            let ranges = [network.pods, network.services, network.segment, slirp];
+            for (index, a) in ranges.iter().enumerate() {
+                for b in &ranges[..index] {
+                    prop_assert!(!a.contains(b) && !b.contains(a), "{} and {}", a, b);
+                }
+            }
+            for (index, node) in topology.nodes.iter().enumerate() {
+                prop_assert!(network.segment.contains(&node.address));
+                prop_assert!(network.pods.contains(&node.pod_cidr));
+                for other in &topology.nodes[..index] {
+                    prop_assert!(node.address != other.address && node.pod_cidr != other.pod_cidr);
+                    prop_assert!(node.segment_mac != other.segment_mac);
+                }
+            }
+        }
+    }
 }

@@ -1,30 +1,21 @@
-//! From text as written to a [`Topology`]: each value on its own here, ranges in
-//! `ranges`, what two places both claim in `clash`. Nothing stops at the first problem.
+//! From text as written to a [`Topology`]: names, roles and addresses here, the
+//! rest in `ranges`, `ports` and `machines`; what two places both claim in
+//! `clash`. Nothing stops at the first problem.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use super::clash::{Claim, clashes};
-use super::env::{self, Setting};
+use super::env::Setting;
 use super::input;
+use super::machines::machine;
+use super::ports::ports;
 use super::problem::{Place, Problem};
 use super::ranges::{self, Ranges};
 use super::read::{Document, line_of, member, within};
-use super::types::{
-    Forward, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Role, Topology, dns_label,
-};
+use super::types::{Forward, MacAddress, Network, Node, NodeName, Role, Topology, dns_label};
 
-/// MiB. etcd and the API server hold about 1 GiB between them in an idle cluster;
-/// below this the kernel kills one of them.
-const MIN_CONTROL_PLANE_MEMORY: u32 = 2048;
-/// MiB. A kubelet evicts Pods when less than 100 MiB are free, and takes the
-/// system's own use as given.
-const MIN_WORKER_MEMORY: u32 = 1024;
-/// Where a worker's kubelet listens; in user mode the host forwards this port and those after it.
-const KUBELET_PORT: u16 = 10250;
-/// User mode's addresses go from 10.0.2.15 to 10.0.2.254.
-const MAX_USER_MODE_NODES: usize = 240;
 /// Names that hosts/ and every hosts file use for something else.
 const RESERVED_NAMES: [&str; 3] = ["addons", "localhost", "pki"];
 
@@ -95,11 +86,12 @@ impl Checker<'_> {
 }
 
 /// A node as far as it could be read.
-struct Draft<'a> {
-    path: String,
+pub(super) struct Draft<'a> {
+    /// `nodes.sigma`
+    pub(super) path: String,
     name: Option<NodeName>,
-    input: &'a input::Node,
-    address: Option<Ipv4Addr>,
+    pub(super) input: &'a input::Node,
+    pub(super) address: Option<Ipv4Addr>,
 }
 
 /// The topology, or every problem of it.
@@ -294,9 +286,13 @@ fn addresses(checker: &mut Checker<'_>, drafts: &[Draft<'_>], ranges: &Ranges) {
         claims.push(checker.claim(path, address));
     }
     let taken: Vec<Ipv4Addr> = claims.iter().map(|claim| claim.value).collect();
-    let free = ranges
-        .segment
-        .and_then(|segment| segment.hosts().skip(9).find(|host| !taken.contains(host)));
+    let free = ranges.segment.and_then(|segment| {
+        segment
+            .hosts()
+            .skip(9)
+            .chain(segment.hosts())
+            .find(|host| !taken.contains(host))
+    });
     let hint = match free {
         Some(free) => format!("give each node an address of its own; {free} is free"),
         None => "give each node an address of its own".to_owned(),
@@ -343,162 +339,6 @@ fn macs(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Option<(MacAddre
         "leave it out: one is made from the node's address",
     );
     macs
-}
-
-/// Checks every port taken on the host, and gives the API server's.
-fn ports(
-    checker: &mut Checker<'_>,
-    input: &input::Cluster,
-    settings: &HashMap<&'static str, Setting>,
-    drafts: &[Draft<'_>],
-) -> u16 {
-    let mut claims = Vec::new();
-    let mut api_port = input.api_port;
-    match settings.get(env::API_PORT) {
-        Some(setting) => match u16::try_from(setting.number) {
-            Ok(port) if port > 0 => {
-                api_port = port;
-                claims.push(Claim {
-                    value: port,
-                    place: setting.place,
-                    subject: env::API_PORT.to_owned(),
-                    note: "",
-                });
-            }
-            _ => checker.problem_at(
-                setting.place,
-                env::API_PORT,
-                format!("{} is not a TCP port", setting.number),
-                "write a number from 1 to 65535",
-            ),
-        },
-        None if checker.document.is_bad("apiPort") => {}
-        None => claims.push(checker.claim("apiPort".to_owned(), api_port)),
-    }
-    for draft in drafts {
-        for (index, forward) in draft.input.forwards.iter().enumerate() {
-            let path = member(&format!("{}.forwards[{index}]", draft.path), "host");
-            if let Some(port) = forward.host.filter(|_| !checker.document.is_bad(&path)) {
-                claims.push(checker.claim(path, port));
-            }
-        }
-    }
-    if input.network.mode == NetworkMode::User {
-        claims.extend(kubelet_ports(checker, drafts));
-    }
-    let highest = claims.iter().map(|claim| claim.value).max().unwrap_or(0);
-    let hint = match highest.checked_add(1) {
-        Some(free) => format!("choose another port of the host; the cluster does not use {free}"),
-        None => "choose another port of the host".to_owned(),
-    };
-    clashes(checker, claims, &hint);
-    api_port
-}
-
-/// In user mode each worker's kubelet has a port of the host, in the order of addresses.
-fn kubelet_ports(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Claim<u16>> {
-    if drafts.len() > MAX_USER_MODE_NODES {
-        checker.problem(
-            "network.mode",
-            format!(
-                "user mode has addresses for {MAX_USER_MODE_NODES} nodes, there are {}",
-                drafts.len()
-            ),
-            "set \"mode\": \"segment\"",
-        );
-        return Vec::new();
-    }
-    let mut workers: Vec<&Draft<'_>> = drafts
-        .iter()
-        .filter(|draft| draft.input.role == Some(Role::Worker))
-        .collect();
-    workers.sort_by_key(|draft| draft.address);
-    (KUBELET_PORT..)
-        .zip(workers)
-        .map(|(port, draft)| Claim {
-            value: port,
-            place: checker.document.place(&draft.path),
-            subject: draft.path.clone(),
-            note: "its kubelet, in user mode",
-        })
-        .collect()
-}
-
-fn machine(
-    checker: &mut Checker<'_>,
-    input: &input::Cluster,
-    settings: &HashMap<&'static str, Setting>,
-    draft: &Draft<'_>,
-) -> Machine {
-    let machines = &input.machines;
-    // A node whose role could not be read is held to the lower limit.
-    let (of_role, general, memory_key, cpus_key, least) = match draft.input.role {
-        Some(Role::ControlPlane) => (
-            "machines.controlPlane",
-            &machines.control_plane,
-            env::CONTROL_PLANE_MEM,
-            env::CONTROL_PLANE_CPUS,
-            MIN_CONTROL_PLANE_MEMORY,
-        ),
-        _ => (
-            "machines.worker",
-            &machines.worker,
-            env::WORKER_MEM,
-            env::WORKER_CPUS,
-            MIN_WORKER_MEMORY,
-        ),
-    };
-    let who = match draft.input.role {
-        Some(Role::ControlPlane) => "etcd and the API server",
-        _ => "a kubelet and its Pods",
-    };
-    let mut size = |field: &str, own: Option<u32>, key: &str, general: (&str, u32)| {
-        let path = member(&draft.path, field);
-        let (number, place, subject) = match (own, settings.get(key)) {
-            (Some(own), _) => (own, checker.document.place(&path), path),
-            (None, Some(setting)) => (setting.number, setting.place, key.to_owned()),
-            (None, None) => {
-                let path = member(general.0, field);
-                (general.1, checker.document.place(&path), path)
-            }
-        };
-        let (low, high, unit, why) = match field {
-            "memory" => (least, u32::MAX, " MiB of memory", format!(" for {who}")),
-            "cpus" => (
-                input::MIN_CPUS,
-                input::MAX_CPUS,
-                " processors",
-                String::new(),
-            ),
-            _ => (input::MIN_DISK, u32::MAX, " GiB of disk", String::new()),
-        };
-        if number < low && !checker.document.is_bad(&subject) {
-            let reason = format!("{number}{unit} is too little{why}");
-            checker.problem_at(place, &subject, reason, format!("write {low} or more"));
-        } else if number > high {
-            let reason = format!("{number}{unit} is more than QEMU gives a machine");
-            checker.problem_at(place, &subject, reason, format!("write {high} or less"));
-        }
-        number
-    };
-    let memory = size(
-        "memory",
-        draft.input.memory,
-        memory_key,
-        (of_role, general.memory),
-    );
-    let cpus = size("cpus", draft.input.cpus, cpus_key, (of_role, general.cpus));
-    let disk = size(
-        "disk",
-        draft.input.disk,
-        env::DISK_SIZE,
-        ("machines", machines.disk),
-    );
-    Machine {
-        memory,
-        cpus: u16::try_from(cpus).unwrap_or(u16::MAX),
-        disk,
-    }
 }
 
 fn forwards(input: &input::Node) -> Vec<Forward> {

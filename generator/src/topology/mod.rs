@@ -3,7 +3,7 @@
 //! never looks at those files again.
 //!
 //! `read` holds the text against the schema of `input`, `env` reads cluster.env,
-//! `check` (with `ranges` and `clash`) makes the types; each collects every
+//! `check` (with `ranges`, `ports` and `machines`) makes the types; each collects every
 //! [`Problems`] it finds instead of stopping.
 
 mod check;
@@ -11,6 +11,8 @@ mod clash;
 mod env;
 mod input;
 mod load;
+mod machines;
+mod ports;
 mod problem;
 mod ranges;
 mod read;

@@ -66,12 +66,11 @@ impl fmt::Display for Problems {
         files.dedup();
         let verb = if files.len() == 1 { "has" } else { "have" };
         let plural = if self.problems.len() == 1 { "" } else { "s" };
-        write!(
-            out,
-            "{} {verb} {} problem{plural}",
-            files.join(" and "),
-            self.problems.len()
-        )?;
+        let last = files.pop().unwrap_or_default();
+        if !files.is_empty() {
+            write!(out, "{} and ", files.join(", "))?;
+        }
+        write!(out, "{last} {verb} {} problem{plural}", self.problems.len())?;
         for problem in &self.problems {
             let file = self.file(problem.place);
             match problem.place {

@@ -213,6 +213,9 @@ impl<'a> Reader<'a> {
             let schema = if known.contains(&key) {
                 &schema["properties"][key]
             } else if schema["additionalProperties"].is_object() {
+                // The key is a name that a person chose: problems with the whole stand there.
+                let place = self.lines.place(offset);
+                self.document.places.entry(path.clone()).or_insert(place);
                 &schema["additionalProperties"]
             } else {
                 self.problem(

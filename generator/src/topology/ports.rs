@@ -1,0 +1,95 @@
+//! TCP ports of the host: the API server's, those that nodes forward, and in user
+//! mode the kubelets'.
+
+use std::collections::HashMap;
+
+use super::check::{Checker, Draft};
+use super::clash::{Claim, clashes};
+use super::env::{self, Setting};
+use super::input;
+use super::read::member;
+use super::types::{NetworkMode, Role};
+
+/// Where a worker's kubelet listens; in user mode the host forwards this port and those after it.
+const KUBELET_PORT: u16 = 10250;
+/// User mode's addresses go from 10.0.2.15 to 10.0.2.254.
+const MAX_USER_MODE_NODES: usize = 240;
+
+/// Checks every port taken on the host, and gives the API server's.
+pub(super) fn ports(
+    checker: &mut Checker<'_>,
+    input: &input::Cluster,
+    settings: &HashMap<&'static str, Setting>,
+    drafts: &[Draft<'_>],
+) -> u16 {
+    let mut claims = Vec::new();
+    let mut api_port = input.api_port;
+    match settings.get(env::API_PORT) {
+        Some(setting) => match u16::try_from(setting.number) {
+            Ok(port) if port > 0 => {
+                api_port = port;
+                claims.push(Claim {
+                    value: port,
+                    place: setting.place,
+                    subject: env::API_PORT.to_owned(),
+                    note: "",
+                });
+            }
+            _ => checker.problem_at(
+                setting.place,
+                env::API_PORT,
+                format!("{} is not a TCP port", setting.number),
+                "write a number from 1 to 65535",
+            ),
+        },
+        None if checker.document.is_bad("apiPort") => {}
+        None => claims.push(checker.claim("apiPort".to_owned(), api_port)),
+    }
+    for draft in drafts {
+        for (index, forward) in draft.input.forwards.iter().enumerate() {
+            let path = member(&format!("{}.forwards[{index}]", draft.path), "host");
+            if let Some(port) = forward.host.filter(|_| !checker.document.is_bad(&path)) {
+                claims.push(checker.claim(path, port));
+            }
+        }
+    }
+    if input.network.mode == NetworkMode::User {
+        claims.extend(kubelet_ports(checker, drafts));
+    }
+    let highest = claims.iter().map(|claim| claim.value).max().unwrap_or(0);
+    let hint = match highest.checked_add(1) {
+        Some(free) => format!("choose another port of the host; the cluster does not use {free}"),
+        None => "choose another port of the host".to_owned(),
+    };
+    clashes(checker, claims, &hint);
+    api_port
+}
+
+/// In user mode each worker's kubelet has a port of the host, in the order of addresses.
+fn kubelet_ports(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Claim<u16>> {
+    if drafts.len() > MAX_USER_MODE_NODES {
+        checker.problem(
+            "network.mode",
+            format!(
+                "user mode has addresses for {MAX_USER_MODE_NODES} nodes, there are {}",
+                drafts.len()
+            ),
+            "set \"mode\": \"segment\"",
+        );
+        return Vec::new();
+    }
+    let mut workers: Vec<&Draft<'_>> = drafts
+        .iter()
+        .filter(|draft| draft.input.role == Some(Role::Worker))
+        .collect();
+    workers.sort_by_key(|draft| draft.address);
+    (KUBELET_PORT..)
+        .zip(workers)
+        .map(|(port, draft)| Claim {
+            value: port,
+            place: checker.document.place(&draft.path),
+            subject: draft.path.clone(),
+            note: "its kubelet, in user mode",
+        })
+        .collect()
+}
