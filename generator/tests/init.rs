@@ -1,5 +1,7 @@
 //! `hardway init` and `hardway schema`, and how a cluster is found.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy.toml covers test functions, not their helpers
+
 use std::fs;
 use std::path::Path;
 use std::process::Output;

@@ -92,6 +92,9 @@ pub(super) struct Draft<'a> {
     name: Option<NodeName>,
     pub(super) input: &'a input::Node,
     pub(super) address: Option<Ipv4Addr>,
+    /// Whether another node has the same address. It is told so once, and not
+    /// again by what is made from the address.
+    shared: bool,
 }
 
 /// The topology, or every problem of it.
@@ -121,6 +124,7 @@ pub(super) fn check(
             .map(|draft| ranges::Owner {
                 path: &draft.path,
                 address: draft.address,
+                shared: draft.shared,
                 written: draft.input.pod_cidr.as_deref(),
             })
             .collect::<Vec<_>>(),
@@ -213,10 +217,18 @@ fn drafts<'a>(checker: &mut Checker<'_>, input: &'a input::Cluster) -> Vec<Draft
                 name: parsed,
                 input: node,
                 address,
+                shared: false,
             }
         })
         .collect();
     drafts.sort_by_key(|draft| checker.document.place(&draft.path));
+    let mut owners: HashMap<Option<Ipv4Addr>, usize> = HashMap::new();
+    for draft in &drafts {
+        *owners.entry(draft.address).or_default() += 1;
+    }
+    for draft in &mut drafts {
+        draft.shared = owners.get(&draft.address).is_some_and(|count| *count > 1);
+    }
     drafts
 }
 
@@ -319,12 +331,7 @@ fn macs(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Option<(MacAddre
                     .address
                     .map(|address| MacAddress::derived(net, address)),
             };
-            // Two nodes with one address are told so once, not again by their MACs.
-            let twice = written.is_none()
-                && drafts
-                    .iter()
-                    .any(|other| other.path != draft.path && other.address == draft.address);
-            if let Some(mac) = mac.filter(|_| !twice) {
+            if let Some(mac) = mac.filter(|_| written.is_some() || !draft.shared) {
                 claims.push(checker.claim(path, mac));
             }
             mac

@@ -168,6 +168,8 @@ pub(super) struct Owner<'a> {
     /// `nodes.sigma`
     pub(super) path: &'a str,
     pub(super) address: Option<Ipv4Addr>,
+    /// Whether another owner has the same address.
+    pub(super) shared: bool,
     pub(super) written: Option<&'a str>,
 }
 
@@ -198,12 +200,7 @@ pub(super) fn pod_cidrs(
             },
             (None, None) => None,
         };
-        // Two nodes with one address are told so once, not again by their ranges.
-        let twice = owner.written.is_none()
-            && owners
-                .iter()
-                .any(|other| other.path != owner.path && other.address == owner.address);
-        if let Some(range) = range.filter(|_| !twice) {
+        if let Some(range) = range.filter(|_| owner.written.is_some() || !owner.shared) {
             claims.push(checker.claim(path, range));
         }
         found.push(range);
