@@ -69,12 +69,18 @@ impl Paths {
     /// The folder for sockets; not created (see [`Paths::create_runtime`]).
     pub fn runtime(&self) -> PathBuf {
         let digest = Sha256::digest(self.state().as_os_str().as_encoded_bytes());
-        let tag: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let tag: String = digest[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         match std::env::var_os("XDG_RUNTIME_DIR") {
             Some(dir) if Path::new(&dir).is_absolute() && dir.len() <= 48 => {
                 PathBuf::from(dir).join(format!("hardway-{tag}"))
             }
-            _ => PathBuf::from(format!("/tmp/hardway-{}-{tag}", rustix::process::getuid().as_raw())),
+            _ => PathBuf::from(format!(
+                "/tmp/hardway-{}-{tag}",
+                rustix::process::getuid().as_raw()
+            )),
         }
     }
 

@@ -83,7 +83,7 @@ pub fn boot(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Res
         "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
     );
     if topology.network.mode == NetworkMode::Segment {
-        add_segment(&mut words, topology, node, &paths.runtime());
+        add_segment(&mut words, topology, node, &paths.runtime())?;
     }
     for socket in [&sockets.qmp, &sockets.agent, &sockets.console] {
         segment::fits(socket)?;
@@ -221,8 +221,12 @@ pub fn forwards(topology: &Topology, node: &Node) -> Vec<(u16, u16)> {
     forwards
 }
 
-fn add_segment(words: &mut Words, topology: &Topology, node: &Node, runtime: &Path) {
+fn add_segment(words: &mut Words, topology: &Topology, node: &Node, runtime: &Path) -> Result<()> {
     let links = segment::links(topology, node, runtime);
+    for link in &links {
+        segment::fits(&link.local)?;
+        segment::fits(&link.remote)?;
+    }
     let dgram = |id: &str, link: &segment::Link| {
         format!(
             "dgram,id={id},local.type=unix,local.path={},remote.type=unix,remote.path={}",
@@ -249,4 +253,5 @@ fn add_segment(words: &mut Words, topology: &Topology, node: &Node, runtime: &Pa
             node.segment_mac
         ),
     );
+    Ok(())
 }

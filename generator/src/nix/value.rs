@@ -104,7 +104,7 @@ fn string(text: &str) -> String {
 /// A string of several lines, as a person reads it. Falls back to double quotes
 /// where the indented form could not hold the very same characters.
 fn indented_string(text: &str, indent: usize) -> String {
-    let odd = |line: &str| line.chars().any(|c| c.is_control()) || line.starts_with([' ', '\t']);
+    let odd = |line: &str| line.chars().any(char::is_control) || line.starts_with([' ', '\t']);
     let whole = text.ends_with('\n');
     let lines: Vec<&str> = text.trim_end_matches('\n').split('\n').collect();
     // Nix takes the smallest indentation away: one line must stand at the margin.
