@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod machine;
 pub mod nix;
+pub mod pki;
 pub mod plan;
 pub mod report;
 pub mod state;

@@ -1,0 +1,116 @@
+//! The authorities: made once, then kept. A broken one is an error and never
+//! replaced in silence, since every machine trusts the old one.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use rcgen::{BasicConstraints, IsCa, Issuer, KeyUsagePurpose, PublicKeyData};
+use time::OffsetDateTime;
+use x509_parser::pem::Pem;
+
+use super::AUTHORITY_LIFETIME;
+use super::found::{certificate_pem, check_validity};
+use super::issue::params;
+use super::key::Key;
+use super::store::Store;
+use crate::plan::Authority;
+use crate::report::WithHint;
+
+/// An authority that can sign.
+pub(super) struct Signer {
+    pub(super) issuer: Issuer<'static, Key>,
+    pub(super) certificate_pem: String,
+    /// The same certificate, decoded, to check what it has signed.
+    pub(super) certificate: Pem,
+}
+
+impl Signer {
+    /// Reads an authority, or makes it if there is none; true if it was made.
+    pub(super) fn ensure(
+        authority: Authority,
+        store: &Store,
+        now: OffsetDateTime,
+    ) -> Result<(Self, bool)> {
+        let names = Names::of(authority);
+        let ensure = || match (store.read(&names.certificate)?, store.read(&names.key)?) {
+            (Some(certificate), Some(key)) => Ok((Self::parse(&certificate, &key, now)?, false)),
+            (Some(_), None) => Err(anyhow!("there is no {}", store.path(&names.key).display())),
+            (None, found) => {
+                // The key is written first: alone, it is left from a run that was cut short.
+                let key = match found {
+                    Some(pem) => Key::from_pem(&pem).context("its key is unusable")?,
+                    None => Key::generate()?,
+                };
+                let (certificate, pem) = (self_signed(authority, &key, now)?, key.pem());
+                store.write(&names.key, pem.as_bytes())?;
+                store.write(&names.certificate, &certificate)?;
+                let signer = Self::parse(certificate.as_bytes(), pem.as_bytes(), now)?;
+                Ok((signer, true))
+            }
+        };
+        names.explain(ensure(), store)
+    }
+
+    /// Reads an authority that must be there.
+    pub(super) fn read(authority: Authority, store: &Store, now: OffsetDateTime) -> Result<Self> {
+        let names = Names::of(authority);
+        let (certificate, key) = (store.need(&names.certificate)?, store.need(&names.key)?);
+        names.explain(Self::parse(&certificate, &key, now), store)
+    }
+
+    fn parse(certificate_bytes: &[u8], key: &[u8], now: OffsetDateTime) -> Result<Self> {
+        let key = Key::from_pem(key).context("its key is unusable")?;
+        let pem = certificate_pem(certificate_bytes)?;
+        let certificate = pem.parse_x509().context("its certificate is unusable")?;
+        ensure!(certificate.is_ca(), "its certificate is no authority's");
+        ensure!(
+            certificate.public_key().raw == key.subject_public_key_info(),
+            "its key does not belong to its certificate"
+        );
+        check_validity(&certificate, now)?;
+        let issuer = Issuer::from_ca_cert_der(&pem.contents.as_slice().into(), key)?;
+        Ok(Self {
+            issuer,
+            certificate_pem: String::from_utf8(certificate_bytes.to_vec())?,
+            certificate: pem,
+        })
+    }
+}
+
+/// An authority's files, and what to do when they are broken.
+struct Names {
+    certificate: String,
+    key: String,
+}
+
+impl Names {
+    fn of(authority: Authority) -> Self {
+        let stem = authority.stem();
+        Self {
+            certificate: format!("{stem}.pem"),
+            key: format!("{stem}-key.pem"),
+        }
+    }
+
+    fn explain<T>(&self, result: Result<T>, store: &Store) -> Result<T> {
+        result
+            .with_context(|| {
+                let path = store.path(&self.certificate);
+                format!("cannot use the authority {}", path.display())
+            })
+            .hint(format!(
+                "restore {} and {} from a copy; or replace the authority and all that it signed: \
+                 remove both files, run `hardway generate`, and install the machines again",
+                self.certificate, self.key
+            ))
+    }
+}
+
+/// An authority's own certificate: it signs leaves, and no further authority.
+fn self_signed(authority: Authority, key: &Key, now: OffsetDateTime) -> Result<String> {
+    let mut params = params(authority.common_name(), None, now, AUTHORITY_LIFETIME)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let certificate = params
+        .self_signed(key)
+        .context("cannot sign its certificate")?;
+    Ok(certificate.pem())
+}

@@ -1,0 +1,158 @@
+//! Brings the PKI in the state folder up to date: what still matches is kept,
+//! what does not is issued anew, and nothing is written that has not changed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow};
+use rayon::prelude::*;
+use time::OffsetDateTime;
+
+use super::authority::Signer;
+use super::found::matching;
+use super::issue::{Leaf, Wanted};
+use super::store::Store;
+use super::{encryption, kubeconfig, service_account};
+use crate::plan::{Authority, CertificateRequest, Kubeconfig, Plan};
+use crate::report::WithHint;
+use crate::state::Paths;
+
+/// What [`ensure`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// What was made or made anew, sorted: authorities, certificates and key
+    /// pairs by the stem of their files, other files by their whole name.
+    pub issued: Vec<String>,
+    /// Why a certificate that was there before had to be issued anew, by its name.
+    pub reasons: BTreeMap<String, String>,
+    /// How many of the same were left as they are.
+    pub kept: usize,
+}
+
+impl Summary {
+    fn add(&mut self, name: &str, written: bool) {
+        if written {
+            self.issued.push(name.to_owned());
+        } else {
+            self.kept += 1;
+        }
+    }
+}
+
+/// Makes everything of the plan's PKI that is missing or no longer matches.
+pub fn ensure(plan: &Plan, paths: &Paths) -> Result<Summary> {
+    let wanted = parse(plan)?;
+    let store = Store::create(paths)?;
+    let now = OffsetDateTime::now_utc();
+    let mut summary = Summary::default();
+
+    let mut signers = BTreeMap::new();
+    for authority in Authority::ALL {
+        let (signer, made) = Signer::ensure(authority, &store, now)?;
+        summary.add(authority.stem(), made);
+        signers.insert(authority, signer);
+    }
+    summary.add("service-account", service_account::ensure(&store)?);
+    summary.add(encryption::FILE, encryption::ensure(&store)?);
+
+    let leaves = wanted
+        .into_par_iter()
+        .map(|(request, wanted)| {
+            let signer = &signers[&request.authority];
+            Ok((request, ensure_leaf(request, &wanted, signer, &store, now)?))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut by_name = BTreeMap::new();
+    for (request, (leaf, fate)) in leaves {
+        summary.add(&request.name, fate != Fate::Kept);
+        if let Fate::Reissued(reason) = fate {
+            summary.reasons.insert(request.name.clone(), reason);
+        }
+        by_name.insert(request.name.as_str(), (request, leaf));
+    }
+
+    let written = plan
+        .kubeconfigs
+        .par_iter()
+        .map(|kubeconfig| {
+            let (request, leaf) = by_name
+                .get(kubeconfig.certificate.as_str())
+                .ok_or_else(|| anyhow!("{} has no certificate", file_of(kubeconfig)))?;
+            let text = kubeconfig::text(
+                kubeconfig,
+                &signers[&request.authority].certificate_pem,
+                &leaf.certificate_pem,
+                &leaf.key_pem,
+            );
+            let name = file_of(kubeconfig);
+            let written = store.update(&name, text.as_bytes())?;
+            Ok((name, written))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    for (name, written) in written {
+        summary.add(&name, written);
+    }
+    summary.issued.sort();
+    Ok(summary)
+}
+
+fn file_of(kubeconfig: &Kubeconfig) -> String {
+    format!("{}.kubeconfig", kubeconfig.name)
+}
+
+/// Reads all requests before anything is written, and refuses two that would
+/// write one file: nodes named `a` and `a-key`, say.
+fn parse(plan: &Plan) -> Result<Vec<(&CertificateRequest, Wanted)>> {
+    let mut files: BTreeMap<String, &str> = BTreeMap::new();
+    for authority in Authority::ALL {
+        let stem = authority.stem();
+        files.insert(format!("{stem}.pem"), stem);
+        files.insert(format!("{stem}-key.pem"), stem);
+    }
+    plan.certificates
+        .iter()
+        .map(|request| {
+            let name = &request.name;
+            for file in [format!("{name}.pem"), format!("{name}-key.pem")] {
+                if let Some(other) = files.insert(file.clone(), name) {
+                    return Err(anyhow!(
+                        "the certificates {other} and {name} both want the file {file}"
+                    ))
+                    .hint("rename one of the nodes in cluster.json");
+                }
+            }
+            Ok((request, Wanted::parse(request)?))
+        })
+        .collect()
+}
+
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Kept,
+    Issued,
+    /// With the reason.
+    Reissued(String),
+}
+
+fn ensure_leaf(
+    request: &CertificateRequest,
+    wanted: &Wanted,
+    signer: &Signer,
+    store: &Store,
+    now: OffsetDateTime,
+) -> Result<(Leaf, Fate)> {
+    let certificate = format!("{}.pem", request.name);
+    let key = format!("{}-key.pem", request.name);
+    let fate = match (store.read(&certificate)?, store.read(&key)?) {
+        (Some(certificate), Some(key)) => match matching(&certificate, &key, wanted, signer, now) {
+            Ok(leaf) => return Ok((leaf, Fate::Kept)),
+            Err(reason) => Fate::Reissued(format!("{reason:#}")),
+        },
+        (Some(_), None) => Fate::Reissued("its key is missing".to_owned()),
+        (None, Some(_)) => Fate::Reissued("its certificate is missing".to_owned()),
+        (None, None) => Fate::Issued,
+    };
+    let leaf = wanted.issue(&signer.issuer, now)?;
+    store.write(&key, leaf.key_pem.as_bytes())?;
+    store.write(&certificate, &leaf.certificate_pem)?;
+    Ok((leaf, fate))
+}

@@ -1,0 +1,104 @@
+//! The folder with the keys: every file 0600, written whole or not at all.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rayon::prelude::*;
+use zeroize::Zeroizing;
+
+use crate::plan::NodePlan;
+use crate::report::WithHint;
+use crate::state::{Paths, private_folder};
+
+/// What is in a file of the PKI.
+pub(super) type Bytes = Zeroizing<Vec<u8>>;
+
+pub(super) struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The store for reading; nothing is made.
+    pub(super) fn of(paths: &Paths) -> Self {
+        Self {
+            folder: paths.pki(),
+        }
+    }
+
+    /// The store for writing: its folder exists from now on, 0700.
+    pub(super) fn create(paths: &Paths) -> Result<Self> {
+        paths.create_state()?;
+        private_folder(&paths.pki())?;
+        Ok(Self::of(paths))
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A file's content, or None if there is no such file.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Bytes>> {
+        let path = self.path(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// A file that `hardway generate` has made.
+    pub(super) fn need(&self, name: &str) -> Result<Bytes> {
+        self.read(name)?
+            .with_context(|| format!("there is no {}", self.path(name).display()))
+            .hint("run `hardway generate`")
+    }
+
+    pub(super) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        replace(&self.path(name), bytes.as_ref())
+    }
+
+    /// Writes a file unless it holds these bytes already; true if it was written.
+    pub(super) fn update(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<bool> {
+        update(&self.path(name), bytes.as_ref())
+    }
+}
+
+/// Writes `path` unless it holds `bytes` already; true if it was written.
+pub(super) fn update(path: &Path, bytes: &[u8]) -> Result<bool> {
+    if fs::read(path).is_ok_and(|found| Zeroizing::new(found).as_slice() == bytes) {
+        return Ok(false);
+    }
+    replace(path, bytes)?;
+    Ok(true)
+}
+
+/// Puts a file with mode 0600 in the place of `path`, at once.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let replace = || -> std::io::Result<()> {
+        // A temporary file has mode 0600 from the moment it is made.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    replace()
+        .with_context(|| format!("cannot write {}", path.display()))
+        .hint(format!(
+            "check who owns {} and whether its disk is full",
+            folder.display()
+        ))
+}
+
+/// What travels to a node: exactly the files that its plan names.
+pub fn node_files(node: &NodePlan, paths: &Paths) -> Result<Vec<(String, Bytes)>> {
+    let store = Store::of(paths);
+    let names: Vec<&String> = node.pki.keys().collect();
+    names
+        .into_par_iter()
+        .map(|name| Ok((name.clone(), store.need(name)?)))
+        .collect::<Result<_>>()
+        .with_context(|| format!("a file that {} needs is missing", node.name))
+}
