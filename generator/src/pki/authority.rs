@@ -30,23 +30,27 @@ impl Signer {
         now: OffsetDateTime,
     ) -> Result<(Self, bool)> {
         let names = Names::of(authority);
-        let ensure = || match (store.read(&names.certificate)?, store.read(&names.key)?) {
-            (Some(certificate), Some(key)) => Ok((Self::parse(&certificate, &key, now)?, false)),
-            (Some(_), None) => Err(anyhow!("there is no {}", store.path(&names.key).display())),
-            (None, found) => {
-                // The key is written first: alone, it is left from a run that was cut short.
-                let key = match found {
-                    Some(pem) => Key::from_pem(&pem).context("its key is unusable")?,
-                    None => Key::generate()?,
-                };
-                let (certificate, pem) = (self_signed(authority, &key, now)?, key.pem());
-                store.write(&names.key, pem.as_bytes())?;
-                store.write(&names.certificate, &certificate)?;
-                let signer = Self::parse(certificate.as_bytes(), pem.as_bytes(), now)?;
-                Ok((signer, true))
+        let found = (store.read(&names.certificate)?, store.read(&names.key)?);
+        let key = match found {
+            (Some(certificate), Some(key)) => {
+                let signer = Self::parse(&certificate, &key, now);
+                return Ok((names.explain(signer, store)?, false));
             }
+            (Some(_), None) => {
+                let missing = anyhow!("there is no {}", store.path(&names.key).display());
+                return names.explain(Err(missing), store);
+            }
+            // The key is written first: alone, it is left from a run that was cut short.
+            (None, Some(key)) => names.explain(read_key(&key), store)?,
+            (None, None) => Key::generate()?,
         };
-        names.explain(ensure(), store)
+        let (certificate, pem) = (self_signed(authority, &key, now)?, key.pem());
+        store.write(&names.key, pem.as_bytes())?;
+        store.write(&names.certificate, &certificate)?;
+        Ok((
+            Self::parse(certificate.as_bytes(), pem.as_bytes(), now)?,
+            true,
+        ))
     }
 
     /// Reads an authority that must be there.
@@ -57,7 +61,7 @@ impl Signer {
     }
 
     fn parse(certificate_bytes: &[u8], key: &[u8], now: OffsetDateTime) -> Result<Self> {
-        let key = Key::from_pem(key).context("its key is unusable")?;
+        let key = read_key(key)?;
         let pem = certificate_pem(certificate_bytes)?;
         let certificate = pem.parse_x509().context("its certificate is unusable")?;
         ensure!(certificate.is_ca(), "its certificate is no authority's");
@@ -73,6 +77,10 @@ impl Signer {
             certificate: pem,
         })
     }
+}
+
+fn read_key(pem: &[u8]) -> Result<Key> {
+    Key::from_pem(pem).context("its key is unusable")
 }
 
 /// An authority's files, and what to do when they are broken.

@@ -22,7 +22,7 @@ use super::san::San;
 pub(super) fn certificate_pem(bytes: &[u8]) -> Result<Pem> {
     let (rest, pem) = parse_x509_pem(bytes).context("its certificate is not whole PEM")?;
     if pem.label != "CERTIFICATE" {
-        bail!("its certificate file holds a {}", pem.label);
+        bail!("its certificate file holds {:?}", pem.label);
     }
     if !rest.trim_ascii().is_empty() {
         bail!("its certificate file holds more than one certificate");
@@ -116,9 +116,10 @@ fn check_content(found: &X509Certificate<'_>, wanted: &Wanted) -> Result<()> {
     };
     ensure!(
         !found.is_ca()
-            && found
-                .key_usage()?
-                .is_some_and(|usage| usage.value.digital_signature())
+            && found.key_usage()?.is_some_and(|usage| {
+                let usage = usage.value;
+                usage.digital_signature() && !usage.key_cert_sign() && !usage.crl_sign()
+            })
             && usage.is_some_and(|usage| {
                 usage.server_auth == wanted.server()
                     && usage.client_auth == wanted.client()

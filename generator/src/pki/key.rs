@@ -21,7 +21,7 @@ impl Key {
         let label = pem.label;
         let der = Zeroizing::new(pem.contents);
         if label != "PRIVATE KEY" {
-            bail!("it holds a {label}, not a PRIVATE KEY (PKCS#8)");
+            bail!("it holds {label:?}, not \"PRIVATE KEY\" (PKCS#8)");
         }
         Ok(Self(KeyPair::try_from(der.as_slice())?))
     }

@@ -44,7 +44,9 @@ impl Store {
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) => Err(error)
+                .with_context(|| format!("cannot read {}", path.display()))
+                .hint(format!("check what it is: ls -ld {}", path.display())),
         }
     }
 
@@ -100,5 +102,5 @@ pub fn node_files(node: &NodePlan, paths: &Paths) -> Result<Vec<(String, Bytes)>
         .into_par_iter()
         .map(|name| Ok((name.clone(), store.need(name)?)))
         .collect::<Result<_>>()
-        .with_context(|| format!("a file that {} needs is missing", node.name))
+        .with_context(|| format!("cannot gather the keys of the node {}", node.name))
 }

@@ -1,0 +1,13 @@
+//! The PKI as its users meet it: what each certificate says, whether openssl and
+//! cfssl agree, what is kept and what is issued anew, and how it fails.
+
+// Helpers of tests may panic too; clippy's own exemption sees only the tests themselves.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod cfssl;
+mod identities;
+mod keep;
+mod refuse;
+mod scale;
+mod support;
+mod table;
