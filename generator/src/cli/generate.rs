@@ -14,7 +14,7 @@ use crate::topology;
 
 /// Write hosts/ and the certificates from cluster.json
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Write nothing; exit 1 with a diff when a committed file is out of date
     #[arg(long, conflicts_with = "dry_run")]
     check: bool,
@@ -77,10 +77,17 @@ fn print_changes(written: &Written) {
         println!("issue {name}");
     }
     if written.files.is_empty() && written.issued.is_empty() {
-        println!("nothing to do: all {} files of hosts/ are up to date", written.total);
+        println!(
+            "nothing to do: all {} files of hosts/ are up to date",
+            written.total
+        );
     }
     // A removed node's folder is worth a second look before it is committed.
-    if written.files.iter().any(|outcome| outcome.change == Change::Remove) {
+    if written
+        .files
+        .iter()
+        .any(|outcome| outcome.change == Change::Remove)
+    {
         println!("removed files were generated once and no longer belong to cluster.json");
     }
 }

@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 
 use crate::report;
 
+mod generate;
 mod init;
+mod install;
 mod schema;
 
 /// Kubernetes the hard way, on virtual machines, in one command.
@@ -31,7 +33,9 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Generate(generate::Args),
     Init(init::Args),
+    Install(install::Args),
     Schema(schema::Args),
 }
 
@@ -46,7 +50,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let global = &cli.global;
     let result: anyhow::Result<ExitCode> = match &cli.verb {
+        Verb::Generate(args) => generate::run(global, args),
         Verb::Init(args) => init::run(global, args),
+        Verb::Install(args) => install::run(global, args),
         Verb::Schema(args) => schema::run(global, args),
     };
     match result {

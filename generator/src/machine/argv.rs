@@ -103,7 +103,6 @@ pub fn install(
     let memory = node.machine.memory.max(INSTALL_MEMORY);
     let mut words = common(host, paths, topology, node, memory)?;
     words.0.push("-no-reboot".into());
-    words.add("-pidfile", paths.node(&node.name).dir.join("qemu.pid"));
     words.add("-chardev", "stdio,id=serial,signal=off");
     words.add("-serial", "chardev:serial");
     words.add("-device", "virtio-scsi-pci,id=scsi");

@@ -12,10 +12,12 @@ pub mod argv;
 pub mod disk;
 mod firmware;
 mod host;
+pub mod install;
 mod medium;
 pub mod process;
 pub mod qmp;
 mod segment;
+pub mod tarball;
 
 pub use accelerator::Accelerator;
 pub use arch::Arch;

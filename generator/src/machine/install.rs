@@ -1,0 +1,188 @@
+//! Installs one node from a live medium: a fresh disk, the two tarballs, and
+//! scripts/install.exp, which talks to the machine over its serial console.
+
+mod expect;
+
+use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, anyhow};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
+
+use super::medium::hexadecimal;
+use super::{Host, Medium, argv, disk, tarball};
+use crate::pki;
+use crate::plan::{NodePlan, Plan};
+use crate::report::WithHint;
+use crate::state::Paths;
+use crate::topology::{Node, Topology};
+
+/// `installed.json`, written last: a node without it is installed from scratch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Installed {
+    /// The medium's volume label.
+    pub medium: String,
+    pub medium_sha256: String,
+    /// Of the tarball that became /etc/hardway.
+    pub flake_sha256: String,
+    /// Of the tarball that became /var/lib/hardway/pki.
+    pub keys_sha256: String,
+    /// Nix' name of the system, e.g. `x86_64-linux`.
+    pub system: String,
+    /// When, in RFC 3339.
+    pub finished: String,
+}
+
+/// What travels to a node.
+struct Tarballs {
+    flake: Vec<u8>,
+    keys: Zeroizing<Vec<u8>>,
+}
+
+impl Tarballs {
+    fn pack(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Result<Self> {
+        let plan = plan_of(plan, node)?;
+        Ok(Self {
+            flake: tarball::flake(topology, node, plan)?,
+            keys: tarball::keys(&pki::node_files(plan, paths)?)?,
+        })
+    }
+
+    fn flake_sha256(&self) -> String {
+        hexadecimal(&Sha256::digest(&self.flake))
+    }
+
+    fn keys_sha256(&self) -> String {
+        hexadecimal(&Sha256::digest(&self.keys))
+    }
+
+    /// install.exp's standard input: each in base64, lines of 76, an empty line.
+    fn lines(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(
+            (self.flake.len() + self.keys.len()) * 3 / 2 + 256,
+        ));
+        // 57 bytes are 76 characters.
+        for tarball in [&self.flake, &*self.keys] {
+            for line in tarball.chunks(57) {
+                BASE64_STANDARD.encode_string(line, &mut text);
+                text.push('\n');
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn plan_of<'a>(plan: &'a Plan, node: &Node) -> Result<&'a NodePlan> {
+    plan.nodes
+        .iter()
+        .find(|planned| planned.name == node.name)
+        .with_context(|| format!("the plan has no node {}", node.name))
+}
+
+/// Installs `node` on a fresh disk; what was on the old one is lost. `on_stage`
+/// hears each stage's name as it begins. Once `cancelled` is set the machine is
+/// stopped and the error has exit code 130.
+#[allow(clippy::too_many_arguments)] // each is a thing of its own, and there are two callers
+pub fn install(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    plan: &Plan,
+    node: &Node,
+    medium: &Medium,
+    on_stage: &(dyn Fn(&str) + Sync),
+    cancelled: &AtomicBool,
+) -> Result<()> {
+    if medium.arch != host.arch {
+        return Err(anyhow!(
+            "{} is for {}, and the cluster's machines are {}",
+            medium.iso.display(),
+            medium.arch,
+            host.arch
+        ))
+        .hint(format!("name a medium for {} with --iso PATH", host.arch));
+    }
+    let program = expect::find()?;
+    let files = paths.node(&node.name);
+    files.create()?;
+    remove_record(paths, node)?;
+    let tarballs = Tarballs::pack(paths, topology, plan, node)?;
+    disk::create(&host.qemu, host.arch, &host.firmware, node, &files)?;
+
+    let mut qemu = argv::install(host, paths, topology, node, medium)?;
+    // A full host must fail the guest's writes: by default QEMU stops the guest, which
+    // then waits until the stage's limit.
+    qemu.extend(["-global".into(), "virtio-blk-device.werror=report".into()]);
+    let run = expect::Run {
+        program,
+        runtime: paths.create_runtime()?,
+        node: node.name.as_str(),
+        log: files.install_log(),
+        scale: host.patience(),
+        self_contained: medium.self_contained,
+        flake_sha256: tarballs.flake_sha256(),
+        keys_sha256: tarballs.keys_sha256(),
+        qemu,
+    };
+    run.run(&tarballs.lines(), on_stage, cancelled)
+        .with_context(|| format!("cannot install {}", node.name))?;
+
+    let record = Installed {
+        medium: medium.label.clone(),
+        medium_sha256: medium.sha256.clone(),
+        flake_sha256: run.flake_sha256,
+        keys_sha256: run.keys_sha256,
+        system: host.arch.nix_system().to_owned(),
+        finished: OffsetDateTime::now_utc().format(&Rfc3339)?,
+    };
+    write_record(paths, node, &record)
+}
+
+/// What a node was installed with; None where an installation is missing or broke off.
+pub fn installed(paths: &Paths, node: &Node) -> Option<Installed> {
+    let text = fs::read_to_string(paths.node(&node.name).installed()).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Whether `node` was installed with other files than it would be now.
+pub fn drift(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Result<bool> {
+    let Some(installed) = installed(paths, node) else {
+        return Ok(false);
+    };
+    let tarballs = Tarballs::pack(paths, topology, plan, node)?;
+    Ok((tarballs.flake_sha256(), tarballs.keys_sha256())
+        != (installed.flake_sha256, installed.keys_sha256))
+}
+
+fn remove_record(paths: &Paths, node: &Node) -> Result<()> {
+    let file = paths.node(&node.name).installed();
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_record(paths: &Paths, node: &Node, record: &Installed) -> Result<()> {
+    let files = paths.node(&node.name);
+    let file = files.installed();
+    let write = || -> Result<()> {
+        let partial = tempfile::NamedTempFile::new_in(&files.dir)?;
+        fs::write(
+            partial.path(),
+            format!("{}\n", serde_json::to_string_pretty(record)?),
+        )?;
+        partial.persist(&file)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
+}

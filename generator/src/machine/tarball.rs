@@ -1,0 +1,128 @@
+//! The two tarballs that travel to a node. The flake is for everyone to read, since
+//! Nix copies its folder into the store; the keys go past it, alone.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use flate2::{Compression, GzBuilder};
+use include_dir::{Dir, File, include_dir};
+use tar::{Builder, EntryType, Header};
+use zeroize::Zeroizing;
+
+use crate::nix;
+use crate::plan::NodePlan;
+use crate::topology::{Node, Topology};
+
+/// The repository's NixOS modules, so that the binary needs no repository.
+static MODULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../modules");
+const FLAKE: &str = include_str!("../../templates/node-flake.nix");
+const LOCK: &str = include_str!("../../../flake.lock");
+
+/// The folder that becomes /etc/hardway: a flake that stands alone, gzipped. The
+/// same input gives the same bytes.
+///
+///     flake.nix, flake.lock, modules/       the same for every node
+///     hosts/default.nix, hosts/<node>/      this node alone
+///     extra/<node>/<n>-<file>.nix           the user's modules for it
+pub fn flake(topology: &Topology, node: &Node, plan: &NodePlan) -> Result<Vec<u8>> {
+    let mut files: Vec<(PathBuf, Vec<u8>)> = vec![
+        ("flake.nix".into(), FLAKE.into()),
+        ("flake.lock".into(), LOCK.into()),
+        (
+            Path::new("hosts")
+                .join(plan.name.as_str())
+                .join("default.nix"),
+            nix::host_module(plan)?.into(),
+        ),
+    ];
+    files.extend(embedded(&MODULES).map(|file| {
+        (
+            Path::new("modules").join(file.path()),
+            file.contents().into(),
+        )
+    }));
+
+    let extra = Path::new("extra").join(node.name.as_str());
+    let user: Vec<(&PathBuf, PathBuf)> = node
+        .modules
+        .iter()
+        .enumerate()
+        .map(|(index, module)| (module, extra.join(user_module(index, module))))
+        .collect();
+    for (module, place) in &user {
+        let text = fs::read(module)
+            .with_context(|| format!("cannot read {}'s module {}", node.name, module.display()))?;
+        files.push((place.clone(), text));
+    }
+    let alone = Topology {
+        nodes: vec![node.clone()],
+        ..topology.clone()
+    };
+    let index = nix::hosts_index(&alone, &|path| {
+        user.iter()
+            .find(|(module, _)| *module == path)
+            .map(|(_, place)| format!("../{}", place.display()))
+            .unwrap_or_default()
+    })?;
+    files.push(("hosts/default.nix".into(), index.into()));
+
+    files.sort();
+    let files = files
+        .iter()
+        .map(|(path, bytes)| (path.as_path(), bytes.as_slice()));
+    archive(files, 0o644, Vec::new())
+}
+
+/// A node's keys and certificates, gzipped, in no folder; each file has mode 0600.
+pub fn keys(files: &[(String, Zeroizing<Vec<u8>>)]) -> Result<Zeroizing<Vec<u8>>> {
+    let length: usize = files.iter().map(|(_, bytes)| bytes.len() + 2048).sum();
+    // Grown in place, a vector leaves copies of keys behind.
+    let room = Vec::with_capacity(length + 4096);
+    let files = files
+        .iter()
+        .map(|(name, bytes)| (Path::new(name), bytes.as_slice()));
+    archive(files, 0o600, room).map(Zeroizing::new)
+}
+
+/// The name of the `index`-th user's module: in a Nix path literal as it is.
+fn user_module(index: usize, path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name
+        .chars()
+        .map(|c| match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => c,
+            _ => '-',
+        })
+        .collect();
+    format!("{index}-{name}")
+}
+
+fn embedded(folder: &'static Dir<'static>) -> Box<dyn Iterator<Item = &'static File<'static>>> {
+    Box::new(folder.files().chain(folder.dirs().flat_map(embedded)))
+}
+
+/// No owner, no time: only names, modes and bytes.
+fn archive<'a>(
+    files: impl Iterator<Item = (&'a Path, &'a [u8])>,
+    mode: u32,
+    room: Vec<u8>,
+) -> Result<Vec<u8>> {
+    let gzip = GzBuilder::new().write(room, Compression::best());
+    let mut tar = Builder::new(gzip);
+    for (path, bytes) in files {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(mode);
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, path, bytes)
+            .with_context(|| format!("cannot pack {}", path.display()))?;
+    }
+    let mut gzip = tar.into_inner().context("cannot pack")?;
+    gzip.flush().context("cannot pack")?;
+    gzip.finish().context("cannot pack")
+}
