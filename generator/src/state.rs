@@ -135,6 +135,11 @@ impl NodePaths {
         self.dir.join("pid.json")
     }
 
+    /// Process id of the running QEMU, in QEMU's own file.
+    pub fn qemu_pid(&self) -> PathBuf {
+        self.dir.join("qemu.pid")
+    }
+
     pub fn serial_log(&self) -> PathBuf {
         self.dir.join("serial.log")
     }

@@ -1,28 +1,35 @@
-//! Which accelerator really runs a guest here.
-//!
-//! A present /dev/kvm may be unusable (nested virtualization that is not there, a
-//! sandbox): the guest hangs, or dies while it unpacks its kernel. So nothing is
-//! believed that did not boot a kernel to its first console line.
+//! What runs the guest's instructions: the host's hypervisor where a guest really
+//! boots on it, else emulation. A device such as /dev/kvm can be there and be
+//! unusable, so only a booted kernel counts.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::Arch;
+use super::argument::Properties;
+use super::{Arch, Host, argv, disk, tool};
+use crate::report::WithHint;
+
+mod cache;
+
+/// How long a guest may take from power-on to its kernel's first line.
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
+    /// Linux' hypervisor.
     Kvm,
+    /// macOS' hypervisor.
     Hvf,
-    /// QEMU's own emulation: everywhere, and ten times slower.
+    /// QEMU's emulation.
     Tcg,
 }
 
@@ -42,178 +49,222 @@ impl Accelerator {
             Accelerator::Kvm | Accelerator::Hvf => 1,
         }
     }
-}
 
-/// What was chosen, and why something faster was not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Choice {
-    pub accelerator: Accelerator,
-    /// One line for the user where a present accelerator was passed over.
-    pub passed_over: Option<String>,
-}
-
-/// How long a kernel may take to its first line; a working one needs a second.
-const LIMIT: Duration = Duration::from_secs(12);
-
-/// The fastest accelerator that boots `kernel`; remembered per QEMU and kernel.
-pub(super) fn choose(
-    qemu: &Path,
-    version: &str,
-    arch: Arch,
-    machine: &str,
-    kernel: &Path,
-) -> Result<Choice> {
-    let Some(hardware) = present(arch) else {
-        return Ok(Choice {
-            accelerator: Accelerator::Tcg,
-            passed_over: None,
-        });
-    };
-    let mut hash = Sha256::new();
-    hash.update(fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?);
-    hash.update(version);
-    hash.update(qemu.as_os_str().as_encoded_bytes());
-    hash.update(boot_id());
-    let key: String = hash.finalize()[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-
-    let cache = cache_file();
-    let mut known: BTreeMap<String, Choice> = cache
-        .as_ref()
-        .and_then(|file| fs::read_to_string(file).ok())
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
-    if let Some(choice) = known.get(&key) {
-        return Ok(choice.clone());
+    /// The value of `-accel`.
+    pub(super) fn argument(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Hvf => "hvf",
+            // The size of the translation cache in MiB: with the default a booting
+            // guest fills it again and again.
+            Accelerator::Tcg => "tcg,thread=multi,tb-size=512",
+        }
     }
-    let choice = match probe(qemu, arch, machine, hardware, kernel)? {
-        None => Choice {
-            accelerator: hardware,
-            passed_over: None,
-        },
-        Some(reason) => Choice {
-            accelerator: Accelerator::Tcg,
-            passed_over: Some(format!(
-                "{} is there but does not run a guest ({reason}); emulating, about ten times slower",
-                match hardware {
-                    Accelerator::Kvm => "/dev/kvm",
-                    _ => "hvf",
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// Whether the host has a hypervisor to try.
+enum Presence {
+    Absent,
+    /// It is there, and this user can't use it, because …
+    Closed(String),
+    Present,
+}
+
+/// Sets the accelerator of `host`, and the line about one that is present and was
+/// not chosen. `kernel` is what the probe boots; without one the firmware must do,
+/// unless an earlier probe of this QEMU on this host has answered.
+pub(super) fn choose(host: &mut Host, kernel: Option<&Path>) -> Result<()> {
+    let offered = tool::ask(&host.qemu, ["-accel", "help"])?;
+    let offers = |one: Accelerator| offered.lines().any(|line| line.trim() == one.as_str());
+    host.passed_over = None;
+    for accelerator in [Accelerator::Kvm, Accelerator::Hvf] {
+        if host.arch != Arch::native() || !offers(accelerator) {
+            continue;
+        }
+        let reason = match presence(accelerator) {
+            Presence::Absent => continue,
+            Presence::Closed(reason) => reason,
+            Presence::Present => match cache::probe(host, accelerator, kernel)? {
+                Ok(()) => {
+                    host.accelerator = accelerator;
+                    return Ok(());
                 }
-            )),
-        },
-    };
-    known.insert(key, choice.clone());
-    if let Some(file) = cache {
-        // Only a cache: where it can't be written, the next run probes again.
-        let _ = file.parent().map(fs::create_dir_all);
-        let _ = fs::write(&file, serde_json::to_vec_pretty(&known)?);
+                Err(reason) => reason,
+            },
+        };
+        host.passed_over = Some(format!(
+            "{accelerator} is there but does not run a guest ({reason}); \
+             guests are emulated: about ten times slower, and one CPU each"
+        ));
     }
-    Ok(choice)
-}
-
-/// The accelerator that this host offers to guests of `arch`, tried or not.
-fn present(arch: Arch) -> Option<Accelerator> {
-    if arch != Arch::native() {
-        None
-    } else if cfg!(target_os = "macos") {
-        Some(Accelerator::Hvf)
-    } else {
-        Path::new("/dev/kvm").exists().then_some(Accelerator::Kvm)
+    host.accelerator = Accelerator::Tcg;
+    if offers(Accelerator::Tcg) {
+        return Ok(());
     }
+    let why = host
+        .passed_over
+        .as_deref()
+        .unwrap_or("it has no emulation (tcg)");
+    Err(anyhow!(
+        "no accelerator of {} works here: {why}",
+        host.qemu.display()
+    ))
+    .hint("name another QEMU with --qemu PATH")
 }
 
-/// A reboot may change what the machine offers (another kernel, nesting switched on).
-fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
-}
-
-fn cache_file() -> Option<PathBuf> {
-    super::cache_folder().map(|folder| folder.join("accelerator.json"))
-}
-
-/// None where `kernel` printed its first line; else why not, in a few words.
-fn probe(
-    qemu: &Path,
-    arch: Arch,
-    machine: &str,
-    accelerator: Accelerator,
-    kernel: &Path,
-) -> Result<Option<String>> {
-    let mut child = Command::new(qemu)
-        .args([
-            "-display",
-            "none",
-            "-no-user-config",
-            "-nodefaults",
-            "-no-reboot",
-        ])
-        .args([
-            "-machine", machine, "-cpu", "host", "-smp", "1", "-m", "512",
-        ])
-        .args(["-accel", accelerator.as_str()])
-        .args(["-serial", "stdio", "-monitor", "none", "-append"])
-        .arg(format!("console={0} earlycon panic=-1", arch.serial()))
-        .arg("-kernel")
-        .arg(kernel)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run {}", qemu.display()))?;
-
-    let (sender, lines) = std::sync::mpsc::channel::<Vec<u8>>();
-    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
-        child.stdout.take().map(|pipe| Box::new(pipe) as _),
-        child.stderr.take().map(|pipe| Box::new(pipe) as _),
-    ];
-    for mut pipe in pipes.into_iter().flatten() {
-        let sender = sender.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = pipe.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    return;
-                }
+fn presence(accelerator: Accelerator) -> Presence {
+    match accelerator {
+        Accelerator::Kvm if cfg!(target_os = "linux") => {
+            let device = Path::new("/dev/kvm");
+            if !device.exists() {
+                return Presence::Absent;
             }
-        });
-    }
-    drop(sender);
-
-    let deadline = Instant::now() + LIMIT;
-    let mut text = String::new();
-    let verdict = loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match lines.recv_timeout(left) {
-            Ok(bytes) => {
-                text.push_str(&String::from_utf8_lossy(&bytes));
-                if text.contains("Linux version") {
-                    break None;
-                }
-                if text.contains("KVM internal error") || text.contains("failed to initialize") {
-                    break Some(first_complaint(&text));
-                }
-            }
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                break Some(format!(
-                    "its kernel printed nothing within {} s",
-                    LIMIT.as_secs()
-                ));
-            }
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
-                break Some(first_complaint(&text));
+            match File::options().read(true).write(true).open(device) {
+                Ok(_) => Presence::Present,
+                Err(error) => Presence::Closed(format!(
+                    "/dev/kvm cannot be opened ({error}); is this user in the group kvm?"
+                )),
             }
         }
-    };
-    let _ = child.kill();
-    let _ = child.wait();
-    Ok(verdict)
+        Accelerator::Hvf if cfg!(target_os = "macos") => {
+            let support = tool::ask(Path::new("/usr/sbin/sysctl"), ["-n", "kern.hv_support"]);
+            match support {
+                Ok(answer) if answer.trim() == "1" => Presence::Present,
+                _ => Presence::Absent,
+            }
+        }
+        _ => Presence::Absent,
+    }
 }
 
-fn first_complaint(text: &str) -> String {
-    text.lines()
-        .map(str::trim)
-        .find(|line| line.contains("error") || line.contains("failed") || line.contains("denied"))
-        .map_or_else(|| "QEMU ended at once".to_owned(), ToOwned::to_owned)
+/// Boots `kernel`, or the firmware alone, and waits for its first line on the
+/// console. `Ok(Err(…))` says in words what happened instead.
+fn boots(
+    host: &Host,
+    accelerator: Accelerator,
+    kernel: Option<&Path>,
+) -> Result<Result<(), String>> {
+    let folder =
+        tempfile::tempdir().context("cannot make a folder for the probe of the accelerator")?;
+    let (console, complaints) = (folder.path().join("console"), folder.path().join("stderr"));
+    let stderr = File::create(&complaints)
+        .with_context(|| format!("cannot write {}", complaints.display()))?;
+    let words = arguments(host, accelerator, kernel, folder.path(), &console)?;
+    let mut child = Command::new(&host.qemu)
+        .args(words.into_iter().skip(1))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .with_context(|| format!("cannot run {}", host.qemu.display()))?;
+    let wanted = if kernel.is_some() {
+        "Linux version"
+    } else {
+        "BdsDxe: "
+    };
+    let outcome = watch(&mut child, &console, &complaints, wanted);
+    // Whatever it came to: the probe's guest is not wanted any longer.
+    let _ = child.kill();
+    let _ = child.wait();
+    Ok(outcome)
+}
+
+fn watch(child: &mut Child, console: &Path, complaints: &Path, wanted: &str) -> Result<(), String> {
+    let text = |path: &Path| {
+        fs::read(path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    };
+    let start = Instant::now();
+    loop {
+        // Asked before the files are read, so that a last word is not missed.
+        let ended = child.try_wait();
+        if text(console).contains(wanted) {
+            return Ok(());
+        }
+        let complaint = text(complaints);
+        if complaint.contains("KVM internal error") {
+            return Err(format!(
+                "a guest does not boot on it ({})",
+                summary(&complaint)
+            ));
+        }
+        match ended {
+            Ok(None) => {}
+            Ok(Some(status)) => {
+                return Err(format!("QEMU ended ({status}): {}", summary(&complaint)));
+            }
+            Err(error) => return Err(format!("QEMU cannot be watched: {error}")),
+        }
+        if start.elapsed() > LIMIT {
+            return Err(format!(
+                "a guest shows no sign of life on it within {} s",
+                LIMIT.as_secs()
+            ));
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// The line of QEMU's complaints that says most.
+fn summary(complaint: &str) -> String {
+    let lines = || {
+        complaint
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+    };
+    lines()
+        .find(|line| line.contains("error"))
+        .or_else(|| lines().next())
+        .unwrap_or("it says nothing")
+        .to_owned()
+}
+
+fn arguments(
+    host: &Host,
+    accelerator: Accelerator,
+    kernel: Option<&Path>,
+    folder: &Path,
+    console: &Path,
+) -> Result<Vec<OsString>> {
+    let variables = folder.join("variables.qcow2");
+    disk::variables(&host.qemu, host.arch, &host.firmware, &variables)?;
+    let mut arguments = argv::platform(host, accelerator, &variables)?;
+    arguments
+        .plain("m", "512")
+        .flag("no-reboot")
+        .option(
+            "chardev",
+            Properties::of("file")
+                .set("id", "console")
+                .set("path", console),
+        )
+        .plain("serial", "chardev:console");
+    if let Some(kernel) = kernel {
+        let console = host.arch.serial();
+        arguments
+            .plain("kernel", kernel)
+            .plain("append", format!("console={console} loglevel=7 panic=-1"));
+    }
+    Ok(arguments.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_the_line_that_names_the_error() {
+        let complaint =
+            "qemu: warning: no pni\nKVM internal error. Suberror: 1\nextra data[0]: 1\n";
+        assert_eq!(summary(complaint), "KVM internal error. Suberror: 1");
+        assert_eq!(summary("\nAborted\n"), "Aborted");
+    }
 }

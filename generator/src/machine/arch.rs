@@ -55,6 +55,15 @@ impl Arch {
         }
     }
 
+    /// The CPU model under emulation. Most of an arm64 guest's time would go into
+    /// pointer authentication by the architected algorithm; QEMU has a cheap one.
+    pub(super) fn emulated_cpu(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "max",
+            Arch::Aarch64 => "max,pauth-impdef=on",
+        }
+    }
+
     /// The kernel's name of the first serial port.
     pub fn serial(self) -> &'static str {
         match self {

@@ -1,17 +1,18 @@
-//! QEMU's command line for one node, from typed parts: the same for a running
-//! machine and for the one that installs it, but for what each is for.
+//! QEMU's command line for one node: the same for a running machine and for the
+//! one that installs it, but for what each is for.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::argument::{Arguments, Properties};
 use super::{Accelerator, Host, Medium, disk, segment};
 use crate::plan::{API_SECURE_PORT, kubelet_port, node_address};
 use crate::state::Paths;
 use crate::topology::{NetworkMode, Node, Role, Topology};
 
-/// The installer's live store is in memory: less than this is not enough for it.
+/// The installer's live store is in memory: less than this, in MiB, is not enough for it.
 pub const INSTALL_MEMORY: u32 = 4096;
 
 /// Where a running machine's sockets are.
@@ -34,61 +35,48 @@ impl Sockets {
     }
 }
 
-/// Collects words; every option's value is built in one place.
-#[derive(Default)]
-struct Words(Vec<OsString>);
-
-impl Words {
-    fn add(&mut self, option: &str, value: impl Into<OsString>) {
-        self.0.push(option.into());
-        self.0.push(value.into());
-    }
-}
-
-/// A path inside a comma-separated option: QEMU wants commas doubled.
-fn value(path: &Path) -> String {
-    path.to_string_lossy().replace(',', ",,")
-}
-
 /// The running machine: detached, its serial port logged and reachable.
 pub fn boot(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Result<Vec<OsString>> {
     let sockets = Sockets::of(paths, node);
-    let files = paths.node(&node.name);
-    let mut words = common(host, paths, topology, node, node.machine.memory)?;
-    words.0.push("-daemonize".into());
-    words.add("-pidfile", files.dir.join("qemu.pid"));
-    words.add(
-        "-qmp",
-        format!("unix:{},server=on,wait=off", value(&sockets.qmp)),
-    );
-    words.add(
-        "-chardev",
-        format!(
-            "socket,id=serial,path={},server=on,wait=off,logfile={},logappend=off",
-            value(&sockets.console),
-            value(&files.serial_log())
-        ),
-    );
-    words.add("-serial", "chardev:serial");
-    words.add("-device", "virtio-serial-pci");
-    words.add(
-        "-chardev",
-        format!(
-            "socket,id=agent,path={},server=on,wait=off",
-            value(&sockets.agent)
-        ),
-    );
-    words.add(
-        "-device",
-        "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
-    );
-    if topology.network.mode == NetworkMode::Segment {
-        add_segment(&mut words, topology, node, &paths.runtime())?;
-    }
     for socket in [&sockets.qmp, &sockets.agent, &sockets.console] {
         segment::fits(socket)?;
     }
-    Ok(words.0)
+    let files = paths.node(&node.name);
+    let mut arguments = machine(host, paths, topology, node, Purpose::Run)?;
+    let mut uplink = user_network(topology, node);
+    for (host, guest) in forwards(topology, node) {
+        uplink = uplink.set("hostfwd", format!("tcp:127.0.0.1:{host}-:{guest}"));
+    }
+    arguments
+        .option("netdev", uplink)
+        .option("device", nic("uplink", node.uplink_mac.to_string()));
+    segment(&mut arguments, paths, topology, node)?;
+    arguments
+        .option("chardev", listener("qmp", &sockets.qmp))
+        .option(
+            "mon",
+            Properties::first("chardev", "qmp").set("mode", "control"),
+        )
+        .option("chardev", listener("agent", &sockets.agent))
+        .plain("device", "virtio-serial-pci")
+        .option(
+            "device",
+            Properties::of("virtserialport")
+                .set("chardev", "agent")
+                .set("name", "org.qemu.guest_agent.0"),
+        )
+        .option(
+            "chardev",
+            listener("serial", &sockets.console)
+                .set("logfile", files.serial_log())
+                .set("logappend", "off"),
+        )
+        .plain("serial", "chardev:serial")
+        .flag("daemonize")
+        .plain("pidfile", files.qemu_pid())
+        // Where QEMU complains once it has let go of standard error.
+        .plain("D", files.qemu_log());
+    Ok(arguments.finish())
 }
 
 /// The machine that installs the node: boots the medium's kernel directly, serial
@@ -100,105 +88,161 @@ pub fn install(
     node: &Node,
     medium: &Medium,
 ) -> Result<Vec<OsString>> {
-    let memory = node.machine.memory.max(INSTALL_MEMORY);
-    let mut words = common(host, paths, topology, node, memory)?;
-    words.0.push("-no-reboot".into());
-    words.add("-chardev", "stdio,id=serial,signal=off");
-    words.add("-serial", "chardev:serial");
-    words.add("-device", "virtio-scsi-pci,id=scsi");
-    words.add(
-        "-drive",
-        format!(
-            "if=none,id=medium,format=raw,media=cdrom,read-only=on,file={}",
-            value(&medium.iso)
-        ),
-    );
-    words.add("-device", "scsi-cd,drive=medium");
-    words.add("-kernel", medium.kernel.clone());
-    words.add("-initrd", medium.initrd.clone());
-    words.add("-append", medium.command_line.clone());
-    Ok(words.0)
+    let mut arguments = machine(host, paths, topology, node, Purpose::Install)?;
+    arguments
+        .option("netdev", user_network(topology, node))
+        .option("device", nic("uplink", node.uplink_mac.to_string()))
+        .option(
+            "blockdev",
+            image("medium", "raw", &medium.iso).set("read-only", "on"),
+        )
+        // SCSI over virtio, not AHCI: a kernel made for the cloud knows only the former.
+        .option(
+            "device",
+            Properties::of("virtio-scsi-pci").set("id", "scsi"),
+        )
+        .option("device", Properties::of("scsi-cd").set("drive", "medium"))
+        .plain("kernel", &medium.kernel)
+        .plain("initrd", &medium.initrd)
+        .plain("append", &medium.command_line)
+        .option(
+            "chardev",
+            Properties::of("stdio")
+                .set("id", "serial")
+                .set("signal", "off"),
+        )
+        .plain("serial", "chardev:serial")
+        .flag("no-reboot");
+    Ok(arguments.finish())
 }
 
-/// What both are made of: machine, firmware, disk, uplink.
-fn common(
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Run,
+    Install,
+}
+
+/// What both are made of: the machine, its firmware and its disk.
+fn machine(
     host: &Host,
     paths: &Paths,
     topology: &Topology,
     node: &Node,
-    memory: u32,
-) -> Result<Words> {
+    purpose: Purpose,
+) -> Result<Arguments> {
     let files = paths.node(&node.name);
-    let tcg = host.accelerator == Accelerator::Tcg;
-    let mut words = Words::default();
-    words.0.push(host.qemu.clone().into());
-    words.add("-name", format!("{}-{}", topology.name, node.name));
-    words
-        .0
-        .extend(["-no-user-config".into(), "-nodefaults".into()]);
-    words.add("-display", "none");
-    words.add("-machine", host.machine.clone());
-    words.add(
-        "-accel",
-        match host.accelerator {
-            Accelerator::Tcg => "tcg,thread=multi,tb-size=512",
-            other => other.as_str(),
-        },
-    );
-    words.add("-cpu", if tcg { "max" } else { "host" });
-    // Emulated, two processors race each other's code patching (a guest panicked so).
-    words.add("-smp", if tcg { 1 } else { node.machine.cpus }.to_string());
-    words.add("-m", memory.to_string());
-    words.add("-rtc", "base=utc");
-    words.add("-device", "virtio-rng-pci");
+    let emulated = host.accelerator == Accelerator::Tcg;
+    let memory = match purpose {
+        Purpose::Run => node.machine.memory,
+        Purpose::Install => node.machine.memory.max(INSTALL_MEMORY),
+    };
+    let mut arguments = platform(host, host.accelerator, &files.firmware_variables())?;
+    arguments
+        .option(
+            "name",
+            Properties::of(&format!("{}-{}", topology.name, node.name)),
+        )
+        // Emulated, two processors race each other's code patching (a guest panicked so).
+        .plain(
+            "smp",
+            if emulated { 1 } else { node.machine.cpus }.to_string(),
+        )
+        .plain("m", memory.to_string())
+        .plain("rtc", "base=utc")
+        .plain("device", "virtio-rng-pci");
 
-    let code = disk::padded_code(host.arch, &host.firmware)?;
-    words.add(
-        "-drive",
-        format!(
-            "if=pflash,unit=0,format=raw,readonly=on,file={}",
-            value(&code)
-        ),
-    );
-    words.add(
-        "-drive",
-        format!(
-            "if=pflash,unit=1,format=qcow2,file={}",
-            value(&files.firmware_variables())
-        ),
-    );
-    // The host's page cache is enough: a lost machine is installed again.
-    words.add(
-        "-drive",
-        format!(
-            "if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap,file={}",
-            value(&files.disk())
-        ),
-    );
-    words.add("-device", "virtio-blk-pci,drive=disk,bootindex=1");
-
-    words.add("-netdev", uplink(topology, node));
-    // Without an option ROM the firmware loses no time over network boot.
-    words.add(
-        "-device",
-        format!(
-            "virtio-net-pci,netdev=uplink,mac={},romfile=",
-            node.uplink_mac
-        ),
-    );
-    Ok(words)
+    // Where flushes stop at the host's page cache, a killed QEMU loses nothing, but
+    // a host that loses power does. An installation is repeated then, and what is
+    // emulated is a rehearsal: etcd's flushes would take much of its time.
+    let mut disk = image("disk", "qcow2", &files.disk())
+        .set("discard", "unmap")
+        .set("file.discard", "unmap");
+    if emulated || purpose == Purpose::Install {
+        disk = disk
+            .set("cache.no-flush", "on")
+            .set("file.cache.no-flush", "on");
+    }
+    arguments
+        .option("blockdev", disk)
+        // The firmware tries the disk, then its shell, and no network in between.
+        .option(
+            "device",
+            Properties::of("virtio-blk-pci")
+                .set("drive", "disk")
+                .set("bootindex", "1"),
+        );
+    Ok(arguments)
 }
 
-/// The user-mode NIC and its forwards, all from the host's 127.0.0.1.
-fn uplink(topology: &Topology, node: &Node) -> String {
-    let mut uplink = "user,id=uplink,ipv6=off".to_owned();
-    if topology.network.mode == NetworkMode::User {
-        uplink += &format!(",dhcpstart={}", node_address(topology, node));
+/// The bare machine with its firmware, whose variables are in the qcow2 file `variables`.
+pub(super) fn platform(
+    host: &Host,
+    accelerator: Accelerator,
+    variables: &Path,
+) -> Result<Arguments> {
+    let code = disk::padded_code(host.arch, &host.firmware)?;
+    let mut arguments = Arguments::of(&host.qemu);
+    arguments
+        .flag("no-user-config")
+        .flag("nodefaults")
+        .plain("display", "none")
+        .option(
+            "machine",
+            Properties::of(&host.machine)
+                .set("pflash0", "code")
+                .set("pflash1", "variables"),
+        )
+        .plain("accel", accelerator.argument())
+        .plain(
+            "cpu",
+            match accelerator {
+                Accelerator::Tcg => host.arch.emulated_cpu(),
+                Accelerator::Kvm | Accelerator::Hvf => "host",
+            },
+        )
+        .option(
+            "blockdev",
+            image("code", "raw", &code).set("read-only", "on"),
+        )
+        .option("blockdev", image("variables", "qcow2", variables));
+    Ok(arguments)
+}
+
+/// A file as a block device.
+fn image(name: &str, format: &str, file: &Path) -> Properties {
+    Properties::first("driver", format)
+        .set("node-name", name)
+        .set("file.driver", "file")
+        .set("file.filename", file)
+}
+
+/// A socket that QEMU listens on, with or without a peer.
+fn listener(id: &str, socket: &Path) -> Properties {
+    Properties::of("socket")
+        .set("id", id)
+        .set("path", socket)
+        .set("server", "on")
+        .set("wait", "off")
+}
+
+/// Without an option ROM (`romfile=`) QEMU needs no file for network boot.
+fn nic(netdev: &str, mac: String) -> Properties {
+    Properties::of("virtio-net-pci")
+        .set("netdev", netdev)
+        .set("mac", mac)
+        .set("romfile", "")
+}
+
+/// The user-mode network: internet, and the host at 10.0.2.2.
+fn user_network(topology: &Topology, node: &Node) -> Properties {
+    let network = Properties::of("user")
+        .set("id", "uplink")
+        .set("ipv6", "off");
+    match topology.network.mode {
+        NetworkMode::Segment => network,
+        // Each guest has a user-mode network of its own, and would be 10.0.2.15 in each.
+        NetworkMode::User => network.set("dhcpstart", node_address(topology, node).to_string()),
     }
-    for (host, guest) in forwards(topology, node) {
-        uplink += &format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}");
-    }
-    uplink
 }
 
 /// TCP ports of the host's 127.0.0.1 → ports of this guest.
@@ -220,37 +264,44 @@ pub fn forwards(topology: &Topology, node: &Node) -> Vec<(u16, u16)> {
     forwards
 }
 
-fn add_segment(words: &mut Words, topology: &Topology, node: &Node, runtime: &Path) -> Result<()> {
-    let links = segment::links(topology, node, runtime);
+/// The second NIC, on the segment.
+fn segment(
+    arguments: &mut Arguments,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+) -> Result<()> {
+    if topology.network.mode == NetworkMode::User {
+        return Ok(());
+    }
+    let links = segment::links(topology, node, &paths.runtime());
     for link in &links {
         segment::fits(&link.local)?;
         segment::fits(&link.remote)?;
     }
     let dgram = |id: &str, link: &segment::Link| {
-        format!(
-            "dgram,id={id},local.type=unix,local.path={},remote.type=unix,remote.path={}",
-            value(&link.local),
-            value(&link.remote)
-        )
+        Properties::of("dgram")
+            .set("id", id)
+            .set("local.type", "unix")
+            .set("local.path", &link.local)
+            .set("remote.type", "unix")
+            .set("remote.path", &link.remote)
     };
+    let port = |id: &str| Properties::of("hubport").set("id", id).set("hubid", "0");
     if let [link] = links.as_slice() {
-        words.add("-netdev", dgram("segment", link));
+        arguments.option("netdev", dgram("segment", link));
     } else {
         for (index, link) in links.iter().enumerate() {
-            words.add("-netdev", dgram(&format!("link{index}"), link));
-            words.add(
-                "-netdev",
-                format!("hubport,id=port{index},hubid=0,netdev=link{index}"),
-            );
+            let id = format!("link{index}");
+            arguments
+                .option("netdev", dgram(&id, link))
+                .option("netdev", port(&format!("port{index}")).set("netdev", &id));
         }
-        words.add("-netdev", "hubport,id=segment,hubid=0");
+        arguments.option("netdev", port("segment"));
     }
-    words.add(
-        "-device",
-        format!(
-            "virtio-net-pci,netdev=segment,mac={},romfile=",
-            node.segment_mac
-        ),
-    );
+    arguments.option("device", nic("segment", node.segment_mac.to_string()));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

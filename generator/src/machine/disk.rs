@@ -1,14 +1,14 @@
 //! A node's disk and its UEFI variables, both qcow2: a raw, writable flash could
 //! not be part of a snapshot.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
-use super::Arch;
 use super::firmware::Firmware;
+use super::{Arch, tool};
 use crate::report::WithHint;
 use crate::state::NodePaths;
 use crate::topology::Node;
@@ -27,37 +27,57 @@ pub fn create(
     paths.create()?;
     let disk = paths.disk();
     remove(&disk)?;
-    qemu_img(qemu, |command| {
-        command
-            .args(["create", "-q", "-f", "qcow2"])
-            .arg(&disk)
-            .arg(format!("{}G", node.machine.disk))
-    })
+    let size = format!("{}G", node.machine.disk);
+    let (create, format) = ("create".into(), "qcow2".into());
+    qemu_img(
+        qemu,
+        [
+            create,
+            "-q".into(),
+            "-f".into(),
+            format,
+            disk.clone().into(),
+            size.into(),
+        ],
+    )
     .with_context(|| format!("cannot make {}'s disk {}", node.name, disk.display()))?;
-
-    let variables = paths.firmware_variables();
-    remove(&variables)?;
-    qemu_img(qemu, |command| {
-        command
-            .args(["convert", "-f", "raw", "-O", "qcow2"])
-            .arg(&firmware.variables)
-            .arg(&variables)
-    })
-    .with_context(|| format!("cannot copy {}", firmware.variables.display()))?;
-    if arch == Arch::Aarch64 {
-        resize(qemu, &variables)?;
-    }
-    Ok(())
+    variables(qemu, arch, firmware, &paths.firmware_variables())
 }
 
-fn resize(qemu: &Path, variables: &Path) -> Result<()> {
-    qemu_img(qemu, |command| {
-        command
-            .args(["resize", "-q", "-f", "qcow2"])
-            .arg(variables)
-            .arg(AARCH64_FLASH.to_string())
-    })
-    .with_context(|| format!("cannot pad {}", variables.display()))?;
+/// Writes fresh UEFI variables to `file`, as large as the machine's flash.
+pub(super) fn variables(qemu: &Path, arch: Arch, firmware: &Firmware, file: &Path) -> Result<()> {
+    remove(file)?;
+    let template = firmware.variables.clone().into();
+    let (raw, qcow2) = ("raw".into(), "qcow2".into());
+    qemu_img(
+        qemu,
+        [
+            "convert".into(),
+            "-f".into(),
+            raw,
+            "-O".into(),
+            qcow2,
+            template,
+            file.into(),
+        ],
+    )
+    .with_context(|| format!("cannot copy {}", firmware.variables.display()))?;
+    if arch == Arch::Aarch64 {
+        let size = AARCH64_FLASH.to_string().into();
+        let qcow2 = "qcow2".into();
+        qemu_img(
+            qemu,
+            [
+                "resize".into(),
+                "-q".into(),
+                "-f".into(),
+                qcow2,
+                file.into(),
+                size,
+            ],
+        )
+        .with_context(|| format!("cannot pad {}", file.display()))?;
+    }
     Ok(())
 }
 
@@ -101,23 +121,12 @@ fn remove(file: &Path) -> Result<()> {
 }
 
 /// Runs the `qemu-img` beside this QEMU, or the one on the PATH.
-fn qemu_img(qemu: &Path, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<Output> {
+fn qemu_img<const N: usize>(qemu: &Path, arguments: [OsString; N]) -> Result<()> {
     let beside = qemu.with_file_name("qemu-img");
-    let program = if beside.is_file() {
-        beside
-    } else {
-        "qemu-img".into()
-    };
-    let mut command = Command::new(&program);
-    let output = arguments(&mut command)
-        .output()
-        .with_context(|| format!("cannot run {}", program.display()))
-        .hint("install it: Debian: apt install qemu-utils; Nix: nix profile install nixpkgs#qemu; Homebrew: brew install qemu")?;
-    if !output.status.success() {
-        bail!(
-            "qemu-img: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    Ok(output)
+    let program = Some(beside)
+        .filter(|path| path.is_file())
+        .or_else(|| tool::search("qemu-img"))
+        .ok_or_else(|| anyhow!("qemu-img is not installed"))
+        .hint("Debian: apt install qemu-utils; Nix: nix profile install nixpkgs#qemu; Homebrew: brew install qemu")?;
+    tool::ask(&program, arguments).map(drop)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,18 +48,16 @@ impl Firmware {
             Arch::X86_64 => "ovmf",
             Arch::Aarch64 => "qemu-efi-aarch64",
         };
-        let missing: Result<Self> = (|| {
-            bail!(
-                "no UEFI firmware for {arch} (looked for {})",
-                looked.join(", ")
-            )
-        })();
-        missing.hint(format!(
+        Err(anyhow!(
+            "no UEFI firmware for {arch} (looked for {})",
+            looked.join(", ")
+        ))
+        .hint(format!(
             "Debian: apt install {package}; Nix and Homebrew: QEMU brings its own (nix profile install nixpkgs#qemu; brew install qemu)"
         ))
     }
 
-    fn exists(&self) -> bool {
+    pub(super) fn exists(&self) -> bool {
         self.code.is_file() && self.variables.is_file()
     }
 }
@@ -110,8 +108,8 @@ fn described(arch: Arch, folders: &[PathBuf]) -> Option<Firmware> {
         .find_map(|file| descriptor(arch, &fs::read_to_string(file).ok()?))
 }
 
-/// What one descriptor offers, if it fits: UEFI in flash, for this machine, that
-/// neither wants System Management Mode nor has keys enrolled.
+/// What one descriptor offers, if it fits: UEFI in flash, for this machine,
+/// without Secure Boot.
 fn descriptor(arch: Arch, text: &str) -> Option<Firmware> {
     let value: Value = serde_json::from_str(text).ok()?;
     let words = |pointer: &str| -> Vec<String> {
@@ -138,13 +136,9 @@ fn descriptor(arch: Arch, text: &str) -> Option<Firmware> {
             })
     });
     let features = words("/features");
-    let refused = [
-        "requires-smm",
-        "enrolled-keys",
-        "amd-sev",
-        "amd-sev-es",
-        "intel-tdx",
-    ];
+    // Features are what the firmware can do (amd-sev) or what it insists on; these
+    // insist: on SMM, and on a boot loader that someone has signed.
+    let refused = ["requires-smm", "secure-boot", "enrolled-keys"];
     if !fits
         || !words("/interface-types").iter().any(|kind| kind == "uefi")
         || refused
@@ -235,7 +229,7 @@ mod tests {
         let plain = describe(
             folder.path(),
             "60-plain.json",
-            &["acpi-s3"],
+            &["acpi-s3", "amd-sev"],
             &["pc-i440fx-*", "pc-q35-*"],
         );
         describe(folder.path(), "70-later.json", &[], &["pc-q35-*"]);

@@ -3,13 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::accelerator::{self, Accelerator};
-use super::{Arch, Firmware};
+use super::{Arch, Firmware, tool};
 use crate::report::WithHint;
 use crate::state::Paths;
 
@@ -20,7 +19,7 @@ pub struct HostOptions {
     pub qemu: Option<PathBuf>,
     /// Another architecture than this host's.
     pub arch: Option<Arch>,
-    /// A Linux kernel to try accelerators with: the medium's.
+    /// A Linux kernel to try accelerators with: the medium's. Without one the firmware is tried.
     pub kernel: Option<PathBuf>,
 }
 
@@ -68,36 +67,26 @@ impl Host {
             (None, _) => on_path(arch)?,
         };
         let version = version(&qemu)?;
-        if let Some(pinned) = &pinned
-            && pinned.qemu == qemu
-            && pinned.version == version
-            && pinned.firmware.code.is_file()
-        {
-            return Ok(pinned.clone());
-        }
-        let machine = match pinned {
+        let machine = match &pinned {
             Some(pinned) => offered(&qemu, &pinned.machine)?,
             None => newest_machine(&qemu, arch)?,
         };
-        let firmware = Firmware::find(arch, &qemu)?;
-        let (accelerator, passed_over) = match &options.kernel {
-            Some(kernel) => {
-                let choice = accelerator::choose(&qemu, &version, arch, &machine, kernel)?;
-                (choice.accelerator, choice.passed_over)
-            }
-            None => (Accelerator::Tcg, None),
+        // Code and variables belong together: the ones of installed machines stay.
+        let firmware = match &pinned {
+            Some(pinned) if pinned.firmware.exists() => pinned.firmware.clone(),
+            _ => Firmware::find(arch, &qemu)?,
         };
-        let host = Self {
+        let mut host = Self {
             arch,
             qemu,
             version,
             machine,
-            accelerator,
-            passed_over,
+            accelerator: Accelerator::Tcg,
+            passed_over: None,
             firmware,
         };
-        // Without a kernel no accelerator was tried: what is found then is not pinned.
-        if options.kernel.is_some() {
+        accelerator::choose(&mut host, options.kernel.as_deref())?;
+        if pinned.as_ref() != Some(&host) {
             host.pin(paths)?;
         }
         Ok(host)
@@ -150,7 +139,7 @@ fn absolute(program: &Path) -> Result<PathBuf> {
             .then(|| std::path::absolute(program))
             .transpose()?
     } else {
-        search(program)
+        tool::search(program)
     };
     found
         .ok_or_else(|| anyhow!("there is no QEMU at {}", program.display()))
@@ -163,39 +152,15 @@ fn on_path(arch: Arch) -> Result<PathBuf> {
         Arch::X86_64 => "qemu-system-x86",
         Arch::Aarch64 => "qemu-system-arm",
     };
-    search(Path::new(program))
+    tool::search(program)
         .ok_or_else(|| anyhow!("{program} is not installed"))
         .hint(format!(
             "Debian: apt install {package} qemu-utils; Nix: nix profile install nixpkgs#qemu; Homebrew: brew install qemu"
         ))
 }
 
-/// The first file of that name on the PATH.
-pub(crate) fn search(program: &Path) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
-}
-
-/// The output of a query that QEMU answers at once.
-fn ask(qemu: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(qemu)
-        .args(arguments)
-        .output()
-        .with_context(|| format!("cannot run {}", qemu.display()))?;
-    if !output.status.success() {
-        bail!(
-            "{} {} failed: {}",
-            qemu.display(),
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 fn version(qemu: &Path) -> Result<String> {
-    let text = ask(qemu, &["--version"])?;
+    let text = tool::ask(qemu, ["--version"])?;
     let version = text
         .split_whitespace()
         .skip_while(|word| *word != "version")
@@ -219,7 +184,7 @@ fn version(qemu: &Path) -> Result<String> {
 
 /// The versioned name that the architecture's machine is an alias of today.
 fn newest_machine(qemu: &Path, arch: Arch) -> Result<String> {
-    let text = ask(qemu, &["-machine", "help"])?;
+    let text = tool::ask(qemu, ["-machine", "help"])?;
     let alias = arch.machine();
     text.lines()
         .filter(|line| line.split_whitespace().next() == Some(alias))
@@ -230,7 +195,7 @@ fn newest_machine(qemu: &Path, arch: Arch) -> Result<String> {
 
 /// The pinned machine type, if this QEMU still has it.
 fn offered(qemu: &Path, machine: &str) -> Result<String> {
-    let text = ask(qemu, &["-machine", "help"])?;
+    let text = tool::ask(qemu, ["-machine", "help"])?;
     if text
         .lines()
         .any(|line| line.split_whitespace().next() == Some(machine))

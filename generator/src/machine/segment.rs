@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 
 use crate::report::WithHint;
 use crate::topology::{Node, Role, Topology};
@@ -31,15 +31,22 @@ pub(super) fn links(topology: &Topology, node: &Node, runtime: &Path) -> Vec<Lin
     else {
         return Vec::new();
     };
-    let link = |from: &Node, to: &Node| Link {
-        local: runtime.join(format!("{}-{}.seg", from.name, to.name)),
-        remote: runtime.join(format!("{}-{}.seg", to.name, from.name)),
-    };
+    // Each end is named after the spoke: two names in one would leave a doubt
+    // whose dash it is (`a-b` to `c`, `a` to `b-c`).
+    let end = |spoke: &Node, kind: &str| runtime.join(format!("{}.{kind}", spoke.name));
     if node.name == hub.name {
-        let others = topology.nodes.iter().filter(|one| one.name != hub.name);
-        others.map(|other| link(hub, other)).collect()
+        let spokes = topology.nodes.iter().filter(|one| one.name != hub.name);
+        spokes
+            .map(|spoke| Link {
+                local: end(spoke, "hub"),
+                remote: end(spoke, "seg"),
+            })
+            .collect()
     } else {
-        vec![link(node, hub)]
+        vec![Link {
+            local: end(node, "seg"),
+            remote: end(node, "hub"),
+        }]
     }
 }
 
@@ -47,14 +54,11 @@ pub(super) fn links(topology: &Topology, node: &Node, runtime: &Path) -> Vec<Lin
 pub(super) fn fits(path: &Path) -> Result<()> {
     let length = path.as_os_str().len();
     if length > SOCKET_PATH_MAX {
-        let refused: Result<()> = (|| {
-            bail!(
-                "the socket's path {} has {length} bytes, and at most {SOCKET_PATH_MAX} are allowed",
-                path.display()
-            )
-        })();
-        return refused
-            .hint("give the nodes shorter names, or set XDG_RUNTIME_DIR to a shorter folder");
+        return Err(anyhow!(
+            "the socket's path {} has {length} bytes, and at most {SOCKET_PATH_MAX} are allowed",
+            path.display()
+        ))
+        .hint("give the nodes shorter names, or set XDG_RUNTIME_DIR to a shorter folder");
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::machine::host::search;
+use crate::machine::tool::search;
 use crate::report::{Code, INTERRUPTED, WithHint};
 
 const SCRIPT: &str = include_str!("../../../../scripts/install.exp");

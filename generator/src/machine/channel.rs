@@ -1,0 +1,143 @@
+//! Lines of JSON over a Unix socket, each wait with a limit: what QMP and the
+//! guest agent have in common.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::io::{Errno, FdFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use serde_json::{Value, json};
+
+/// A reply of this size in bytes is none of ours.
+const LONGEST_LINE: usize = 64 << 20;
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    stream: UnixStream,
+    path: PathBuf,
+    /// What has arrived behind the last whole line.
+    pending: Vec<u8>,
+}
+
+impl Channel {
+    /// Connects before `deadline`. QEMU serves one client at a time and lets few
+    /// wait: a blocking connect could last for ever.
+    pub(super) fn connect(path: &Path, deadline: Instant) -> Result<Self> {
+        let connect = || -> Result<UnixStream, Errno> {
+            let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+            rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+            rustix::io::ioctl_fionbio(&socket, true)?;
+            rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+            rustix::io::ioctl_fionbio(&socket, false)?;
+            Ok(UnixStream::from(socket))
+        };
+        loop {
+            match connect() {
+                Ok(stream) => {
+                    return Ok(Self {
+                        stream,
+                        path: path.to_path_buf(),
+                        pending: Vec::new(),
+                    });
+                }
+                Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
+                    sleep(Duration::from_millis(20));
+                }
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("cannot connect to {}", path.display()));
+                }
+            }
+        }
+    }
+
+    /// Sends a command with its arguments, as both protocols have it.
+    pub(super) fn request(
+        &mut self,
+        command: &str,
+        arguments: &Value,
+        deadline: Instant,
+    ) -> Result<()> {
+        let request = json!({ "execute": command, "arguments": arguments });
+        self.send(format!("{request}\n").as_bytes(), deadline)
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8], deadline: Instant) -> Result<()> {
+        self.stream
+            .set_write_timeout(Some(left(deadline)?))
+            .and_then(|()| self.stream.write_all(bytes))
+            .with_context(|| format!("cannot write to {}", self.path.display()))
+    }
+
+    /// The next line that is JSON; bytes of a broken-off one (0xFF and before) are dropped.
+    pub(super) fn receive(&mut self, deadline: Instant) -> Result<Value> {
+        loop {
+            let line = self.line(deadline)?;
+            let start = line
+                .iter()
+                .rposition(|byte| *byte == 0xff)
+                .map_or(0, |at| at + 1);
+            let text = line.get(start..).unwrap_or_default();
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            return serde_json::from_slice(text)
+                .with_context(|| format!("{} answered what is no JSON", self.path.display()));
+        }
+    }
+
+    fn line(&mut self, deadline: Instant) -> Result<Vec<u8>> {
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.pending[searched..]
+                .iter()
+                .position(|byte| *byte == b'\n')
+            {
+                return Ok(self.pending.drain(..=searched + end).collect());
+            }
+            searched = self.pending.len();
+            if searched > LONGEST_LINE {
+                bail!("{} sends a line without an end", self.path.display());
+            }
+            self.stream.set_read_timeout(Some(self.left(deadline)?))?;
+            let mut block = [0; 64 << 10];
+            match self.stream.read(&mut block) {
+                Ok(0) => bail!("{} was closed by the other side", self.path.display()),
+                Ok(count) => self.pending.extend_from_slice(&block[..count]),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("cannot read from {}", self.path.display()));
+                }
+            }
+        }
+    }
+
+    fn left(&self, deadline: Instant) -> Result<Duration> {
+        left(deadline).with_context(|| format!("waited for an answer on {}", self.path.display()))
+    }
+}
+
+/// The time until `deadline`; an error once it has passed.
+fn left(deadline: Instant) -> Result<Duration> {
+    Some(deadline.saturating_duration_since(Instant::now()))
+        .filter(|left| !left.is_zero())
+        .ok_or_else(|| anyhow!("no answer within the limit"))
+}
+
+/// The `return` of a reply, `None` for what is no reply; its `error` becomes one here.
+pub(super) fn returned(mut reply: Value) -> Result<Option<Value>> {
+    if let Some(error) = reply.get("error") {
+        let words = error.get("desc").and_then(Value::as_str);
+        bail!("{}", words.unwrap_or("no reason given"));
+    }
+    Ok(reply.get_mut("return").map(Value::take))
+}

@@ -1,0 +1,80 @@
+use std::process::{Child, Command};
+
+use rustix::process::Signal;
+
+use super::*;
+
+fn sleeper() -> (Child, i32) {
+    let child = Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    (child, pid)
+}
+
+fn cluster(folder: &Path) -> (Paths, NodeName, NodePaths) {
+    let paths = Paths::new(folder);
+    let node = NodeName::parse("alpha").unwrap();
+    let files = paths.node(&node);
+    files.create().unwrap();
+    (paths, node, files)
+}
+
+#[test]
+fn the_pid_of_another_process_is_not_the_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let (paths, node, files) = cluster(folder.path());
+    let (mut child, pid) = sleeper();
+    let mut identity = serde_json::to_value(Identity::of(pid).unwrap()).unwrap();
+    fs::write(files.pid(), identity.to_string()).unwrap();
+    let running = find(&paths, &node).unwrap();
+    assert_eq!(running.pid(), pid);
+
+    // The number was used again: same pid, another start.
+    identity["started"] = "earlier".into();
+    fs::write(files.pid(), identity.to_string()).unwrap();
+    fs::write(files.qemu_pid(), pid.to_string()).unwrap();
+    assert!(find(&paths, &node).is_none());
+    let impostor = Running {
+        identity: serde_json::from_value(identity).unwrap(),
+        node,
+        sockets: paths.runtime(),
+    };
+    impostor.kill().unwrap();
+    assert!(child.try_wait().unwrap().is_none(), "a stranger was killed");
+    assert!(running.alive());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!running.alive());
+}
+
+#[test]
+fn a_zombie_is_no_machine() {
+    let (mut child, pid) = sleeper();
+    let identity = Identity::of(pid).unwrap();
+    assert!(identity.alive());
+    identity.signal(Signal::KILL).unwrap();
+    assert!(
+        identity.wait(END),
+        "not yet waited for, and taken for alive"
+    );
+    child.wait().unwrap();
+}
+
+/// QEMU's own pid file is believed where the process names that file.
+#[test]
+fn a_machine_that_only_qemu_has_noted_is_found_and_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (paths, node, files) = cluster(folder.path());
+    let mut child = Command::new("sh")
+        .args(["-c", "sleep 60; :"])
+        .arg(files.qemu_pid())
+        .spawn()
+        .unwrap();
+    fs::write(files.qemu_pid(), format!("{}\n", child.id())).unwrap();
+    let found = find(&paths, &node).unwrap();
+    assert!(files.pid().is_file());
+    fs::remove_file(files.qemu_pid()).unwrap();
+    assert_eq!(find(&paths, &node), Some(found.clone()));
+    found.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(find(&paths, &node), None);
+}

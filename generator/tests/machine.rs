@@ -1,0 +1,259 @@
+//! Machines under real QEMUs, as far as the firmware: our exact command lines
+//! boot it for both architectures, and what goes wrong with a machine is told.
+//!
+//! Needs QEMU for x86_64 and aarch64, qemu-img, OVMF and AAVMF.
+
+#![allow(clippy::unwrap_used)] // clippy.toml covers test functions, not their helpers
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use hardway::machine::process::{self, Running};
+use hardway::machine::{Accelerator, Arch, Host, HostOptions, disk};
+use hardway::report;
+use hardway::state::Paths;
+use hardway::topology::{self, Node, Sources, Topology};
+
+/// From power-on to the firmware's shell, emulated on a loaded host.
+const FIRMWARE: Duration = Duration::from_secs(240);
+
+/// A cluster in a folder of its own, whose machines are stopped at its end.
+struct Bench {
+    folder: tempfile::TempDir,
+    topology: Topology,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let json = r#"{
+            "name": "bench",
+            "cni": "bridge",
+            "nodes": {
+                "hub": { "role": "control-plane", "address": "10.240.0.10" },
+                "east": { "role": "worker", "address": "10.240.0.21" }
+            }
+        }"#;
+        let environment = BTreeMap::from([("API_PORT".to_owned(), free_port().to_string())]);
+        let mut topology = topology::parse(&Sources {
+            dir: folder.path(),
+            json,
+            json_name: "cluster.json",
+            env: "",
+            env_name: "cluster.env",
+            environment: &environment,
+        })
+        .unwrap();
+        for node in &mut topology.nodes {
+            // Enough for firmware, too little for a cluster.
+            (node.machine.memory, node.machine.disk) = (256, 1);
+        }
+        Self { folder, topology }
+    }
+
+    fn paths(&self) -> Paths {
+        Paths::new(self.folder.path())
+    }
+
+    fn node(&self, name: &str) -> &Node {
+        self.topology.node(name).unwrap()
+    }
+
+    /// A host for guests of `arch`, emulated, and fresh images for `node`.
+    fn ready(&self, arch: Arch, node: &str) -> Host {
+        let options = HostOptions {
+            arch: Some(arch),
+            ..HostOptions::default()
+        };
+        let mut host = Host::detect(&self.paths(), &options).unwrap();
+        host.accelerator = Accelerator::Tcg;
+        let (paths, node) = (self.paths(), self.node(node));
+        let files = paths.node(&node.name);
+        disk::create(&host.qemu, host.arch, &host.firmware, node, &files).unwrap();
+        host
+    }
+
+    fn start(&self, host: &Host, node: &str) -> anyhow::Result<Running> {
+        process::start(host, &self.paths(), &self.topology, self.node(node))
+    }
+
+    /// Waits for `text` on the serial console.
+    fn console(&self, node: &str, text: &str) {
+        let log = self.paths().node(&self.node(node).name).serial_log();
+        let deadline = Instant::now() + FIRMWARE;
+        loop {
+            let seen = fs::read(&log).unwrap_or_default();
+            let seen = String::from_utf8_lossy(&seen);
+            if seen.contains(text) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no {text:?} on the console of {node}:\n{seen}"
+            );
+            sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        for node in &self.topology.nodes {
+            if let Some(running) = process::find(&self.paths(), &node.name) {
+                let _ = running.kill();
+            }
+        }
+        let _ = fs::remove_dir_all(self.paths().runtime());
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// The firmware finds nothing on the empty disk and comes to its shell, without a
+/// detour over the network.
+#[test]
+fn an_x86_64_machine_reaches_the_firmwares_shell_and_is_found_again() {
+    let bench = Bench::new();
+    let host = bench.ready(Arch::X86_64, "hub");
+    let running = bench.start(&host, "hub").unwrap();
+    bench.console("hub", "UEFI Interactive Shell");
+
+    let paths = bench.paths();
+    assert_eq!(bench.start(&host, "hub").unwrap(), running, "started twice");
+    let mut qmp = running.qmp().unwrap();
+    let status = qmp.execute("query-status", &serde_json::json!({})).unwrap();
+    assert_eq!(status["status"], "running");
+    let error = qmp
+        .execute("no-such-command", &serde_json::json!({}))
+        .unwrap_err();
+    assert!(
+        format!("{error:#}").contains("no-such-command"),
+        "{error:#}"
+    );
+    drop(qmp);
+
+    // As after a hardway that was killed before it could note the process.
+    let node = &bench.node("hub").name;
+    fs::remove_file(paths.node(node).pid()).unwrap();
+    assert_eq!(process::find(&paths, node), Some(running.clone()));
+
+    // A second machine joins the segment; its peer's death and return are nothing to it.
+    bench.ready(Arch::X86_64, "east");
+    let east = bench.start(&host, "east").unwrap();
+    running.kill().unwrap();
+    assert_eq!(process::find(&paths, node), None);
+    let again = bench.start(&host, "hub").unwrap();
+    assert_ne!(again, running);
+    assert!(east.alive());
+
+    // A guest without a system does not hear its power button.
+    assert!(!again.stop(Duration::from_secs(1)).unwrap());
+    again.kill().unwrap();
+    assert!(!again.alive());
+}
+
+#[test]
+fn an_aarch64_machine_reaches_the_firmwares_shell() {
+    let bench = Bench::new();
+    let host = bench.ready(Arch::Aarch64, "hub");
+    assert_eq!(host.accelerator, Accelerator::Tcg);
+    let running = bench.start(&host, "hub").unwrap();
+    bench.console("hub", "UEFI Interactive Shell");
+    running.kill().unwrap();
+}
+
+/// The machine type of the first run stays, and one that is gone is named.
+#[test]
+fn what_is_pinned_stays() {
+    let bench = Bench::new();
+    let host = bench.ready(Arch::X86_64, "hub");
+    assert!(host.machine.starts_with("pc-q35-"), "{}", host.machine);
+    let options = HostOptions {
+        arch: Some(Arch::Aarch64),
+        ..HostOptions::default()
+    };
+    let message = report::render(&Host::detect(&bench.paths(), &options).unwrap_err());
+    assert!(message.contains("x86_64, not aarch64"), "{message}");
+
+    let pinned = bench.paths().machine_json();
+    let text = fs::read_to_string(&pinned).unwrap();
+    fs::write(&pinned, text.replace(&host.machine, "pc-q35-0.1")).unwrap();
+    let error = Host::detect(&bench.paths(), &HostOptions::default()).unwrap_err();
+    let message = report::render(&error);
+    assert!(
+        message.contains("pc-q35-0.1") && message.contains("hint: "),
+        "{message}"
+    );
+}
+
+/// Where a present hypervisor does not run a guest, emulation is chosen with a word;
+/// where it does, it is chosen.
+#[test]
+fn a_hypervisor_is_believed_when_it_boots_something() {
+    let bench = Bench::new();
+    let options = HostOptions {
+        arch: Some(Arch::native()),
+        ..HostOptions::default()
+    };
+    let host = Host::detect(&bench.paths(), &options).unwrap();
+    let present = Path::new("/dev/kvm").exists() || cfg!(target_os = "macos");
+    match (present, host.accelerator) {
+        (true, Accelerator::Tcg) => {
+            let word = host.passed_over.unwrap();
+            assert!(
+                word.contains("is there but does not run a guest ("),
+                "{word}"
+            );
+        }
+        (false, accelerator) => {
+            assert_eq!(accelerator, Accelerator::Tcg);
+            assert_eq!(host.passed_over, None);
+        }
+        (true, _) => assert_eq!(host.passed_over, None),
+    }
+}
+
+#[test]
+fn a_disk_in_use_and_a_missing_disk_are_told() {
+    let bench = Bench::new();
+    let host = bench.ready(Arch::X86_64, "east");
+    let files = bench.paths().node(&bench.node("east").name);
+    let mut other = Command::new(&host.qemu)
+        .args([
+            "-machine",
+            "none",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-blockdev",
+        ])
+        .arg(format!(
+            "driver=qcow2,node-name=d,file.driver=file,file.filename={}",
+            files.disk().display()
+        ))
+        .args(["-chardev", "stdio,id=q", "-mon", "chardev=q,mode=control"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // QEMU greets once it has opened its disks.
+    let mut greeting = [0; 1];
+    std::io::Read::read_exact(other.stdout.as_mut().unwrap(), &mut greeting).unwrap();
+    let message = report::render(&bench.start(&host, "east").unwrap_err());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(message.contains("cannot start east"), "{message}");
+    assert!(message.contains("lock"), "{message}");
+    assert!(message.contains("hint: "), "{message}");
+
+    fs::remove_file(files.disk()).unwrap();
+    let message = report::render(&bench.start(&host, "east").unwrap_err());
+    assert!(message.contains("hint: hardway install east"), "{message}");
+}
