@@ -69,7 +69,7 @@ impl Medium {
         let folder = cache.join(&sha256[..32]);
         let facts = match remembered(&folder) {
             Some(facts) => facts,
-            None => extract(&iso, label, &cache, &folder)
+            None => extract(&image::xorriso()?, &iso, label, &cache, &folder)
                 .with_context(|| format!("{} is not a NixOS live medium", iso.display()))
                 .hint("name NixOS' minimal ISO with --iso PATH")?,
         };
@@ -92,8 +92,14 @@ fn remembered(folder: &Path) -> Option<Facts> {
 }
 
 /// Fills `folder` with the kernel, the initrd and medium.json, all at once.
-fn extract(iso: &Path, label: String, cache: &Path, folder: &Path) -> Result<Facts> {
-    let image = Image::open(iso)?;
+fn extract(
+    xorriso: &Path,
+    iso: &Path,
+    label: String,
+    cache: &Path,
+    folder: &Path,
+) -> Result<Facts> {
+    let image = Image::open(xorriso, iso)?;
     let menu_path = image
         .find("/EFI/boot/grub.cfg")
         .or_else(|| image.find("/boot/grub/grub.cfg"))

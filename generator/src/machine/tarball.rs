@@ -23,9 +23,11 @@ const LOCK: &str = include_str!("../../../flake.lock");
 /// The folder that becomes /etc/hardway: a flake that stands alone, gzipped. The
 /// same input gives the same bytes.
 ///
-///     flake.nix, flake.lock, modules/       the same for every node
-///     hosts/default.nix, hosts/<node>/      this node alone
-///     extra/<node>/<n>-<file>.nix           the user's modules for it
+/// ```text
+/// flake.nix, flake.lock, modules/       the same for every node
+/// hosts/default.nix, hosts/<node>/      this node alone
+/// extra/<node>/<n>-<file>.nix           the user's modules for it
+/// ```
 pub fn flake(topology: &Topology, node: &Node, plan: &NodePlan) -> Result<Vec<u8>> {
     let mut files: Vec<(PathBuf, Vec<u8>)> = vec![
         ("flake.nix".into(), FLAKE.into()),

@@ -35,7 +35,7 @@ const STOPPED: i32 = 130;
 const HOST_FULL: u64 = 64 << 20;
 
 pub(super) fn find() -> Result<PathBuf> {
-    search(Path::new("expect"))
+    search("expect")
         .ok_or_else(|| anyhow!("expect, which drives the installation, is not installed"))
         .hint("Debian: apt install expect; Nix: nix profile install nixpkgs#expect; Homebrew: brew install expect")
 }

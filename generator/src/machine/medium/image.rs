@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::machine::tool::search;
 use crate::report::WithHint;
 
 /// ISO 9660's primary volume descriptor is in sector 16; its label is 32 bytes at 40.
@@ -28,22 +29,34 @@ pub(super) fn label(iso: &Path) -> Result<String> {
         .to_owned())
 }
 
+/// The program that looks into images.
+pub(super) fn xorriso() -> Result<PathBuf> {
+    search("xorriso")
+        .ok_or_else(|| anyhow!("xorriso, which reads the medium, is not installed"))
+        .hint("Debian: apt install xorriso; Nix: nix profile install nixpkgs#xorriso; Homebrew: brew install xorriso")
+}
+
 /// An image and the paths of its files, down to the fourth folder.
 pub(super) struct Image<'a> {
+    xorriso: &'a Path,
     iso: &'a Path,
     files: Vec<String>,
 }
 
 impl<'a> Image<'a> {
-    pub(super) fn open(iso: &'a Path) -> Result<Self> {
-        let listing = xorriso(iso, |command| {
+    pub(super) fn open(xorriso: &'a Path, iso: &'a Path) -> Result<Self> {
+        let listing = run(xorriso, iso, |command| {
             command.args(["-find", "/", "-maxdepth", "4", "-type", "f"])
         })?;
         let files = listing
             .lines()
             .map(|line| line.trim_matches('\'').to_owned())
             .collect();
-        Ok(Self { iso, files })
+        Ok(Self {
+            xorriso,
+            iso,
+            files,
+        })
     }
 
     /// The path of a file, whatever its case: media write EFI/boot and EFI/BOOT.
@@ -56,7 +69,7 @@ impl<'a> Image<'a> {
 
     /// Copies files out of the image.
     pub(super) fn extract(&self, files: &[(&str, &PathBuf)]) -> Result<()> {
-        xorriso(self.iso, |command| {
+        run(self.xorriso, self.iso, |command| {
             for (from, to) in files {
                 command.arg("-extract_single").arg(from).arg(to);
             }
@@ -66,13 +79,16 @@ impl<'a> Image<'a> {
     }
 }
 
-fn xorriso(iso: &Path, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<String> {
-    let mut command = Command::new("xorriso");
+fn run(
+    program: &Path,
+    iso: &Path,
+    arguments: impl FnOnce(&mut Command) -> &mut Command,
+) -> Result<String> {
+    let mut command = Command::new(program);
     command.args(["-no_rc", "-abort_on", "FAILURE", "-osirrox", "on", "-indev"]);
     let output = arguments(command.arg(iso))
         .output()
-        .context("cannot run xorriso, which reads the medium")
-        .hint("install it: Debian: apt install xorriso; Nix: nix profile install nixpkgs#xorriso; Homebrew: brew install xorriso")?;
+        .with_context(|| format!("cannot run {}", program.display()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let reason = said

@@ -1,0 +1,128 @@
+//! Bad days on a real medium and a real machine: HARDWAY_ISO names the medium.
+//! Each takes about a minute without KVM.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use assert_cmd::cargo::CommandCargoExt;
+use hardway::machine::install::install;
+use hardway::machine::{Host, HostOptions, Medium};
+use hardway::report::render;
+use hardway::topology::Node;
+
+use crate::support::{Cluster, signal};
+
+fn iso() -> PathBuf {
+    let iso = std::env::var_os("HARDWAY_ISO");
+    PathBuf::from(iso.expect("HARDWAY_ISO names a live medium (see rehearsal/build-medium)"))
+}
+
+/// Installs `node`; the last stage and what a person reads at the end.
+fn attempt(cluster: &Cluster, node: &Node) -> (String, Result<(), String>) {
+    let medium = Medium::open(&iso()).unwrap();
+    let options = HostOptions {
+        qemu: None,
+        arch: Some(medium.arch),
+        kernel: Some(medium.kernel.clone()),
+    };
+    let host = Host::detect(&cluster.paths, &options).unwrap();
+    let last = Mutex::new(String::new());
+    let result = install(
+        &host,
+        &cluster.paths,
+        &cluster.topology,
+        &cluster.plan,
+        node,
+        &medium,
+        &|stage| stage.clone_into(&mut last.lock().unwrap()),
+        &AtomicBool::new(false),
+    );
+    let files = cluster.paths.node(&node.name);
+    assert_eq!(result.is_ok(), files.installed().exists());
+    let stage = last.into_inner().unwrap();
+    (stage, result.map_err(|error| render(&error)))
+}
+
+#[test]
+#[ignore = "needs a live medium in HARDWAY_ISO"]
+fn the_guests_disk_is_full() {
+    let cluster = Cluster::new();
+    let mut node = cluster.sigma();
+    node.machine.disk = 1;
+    let (stage, result) = attempt(&cluster, &node);
+    let text = result.unwrap_err();
+    assert_eq!(stage, "install", "{text}");
+    assert!(text.contains("no space left on device"), "{text}");
+    assert!(
+        text.ends_with("hint: give the disk more room: DISK_SIZE (GiB) in cluster.env\n"),
+        "{text}"
+    );
+}
+
+#[test]
+#[ignore = "needs a live medium in HARDWAY_ISO"]
+fn a_users_module_holds_a_key() {
+    let cluster = Cluster::new();
+    let mut node = cluster.sigma();
+    let module = cluster.folder.path().join("leak.nix");
+    fs::write(
+        &module,
+        format!("/*\n{}\n*/\n{{ }}\n", cluster.key_of_sigma()),
+    )
+    .unwrap();
+    node.modules.push(module);
+    let (stage, result) = attempt(&cluster, &node);
+    let text = result.unwrap_err();
+    assert_eq!(stage, "keys", "{text}");
+    assert!(
+        text.contains("a private key of this node lies where others can read it")
+            && text.contains("a private key is in /mnt/etc/hardway/extra/sigma/0-leak.nix"),
+        "{text}"
+    );
+}
+
+#[test]
+#[ignore = "needs a live medium in HARDWAY_ISO"]
+fn interrupted_while_installing_then_installed() {
+    let cluster = Cluster::new();
+    let mut child = Command::cargo_bin("hardway")
+        .unwrap()
+        .arg("--dir")
+        .arg(cluster.folder.path())
+        .args(["install", "sigma", "--iso"])
+        .arg(iso())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().ends_with("sigma: install")));
+    signal("INT", child.id());
+    let rest: Vec<String> = said.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    let disk = cluster.paths.node(&cluster.sigma().name).disk();
+    let users = Command::new("fuser").arg(&disk).output();
+    if let Ok(users) = users {
+        assert!(!users.status.success(), "the machine still has its disk");
+    }
+    assert!(
+        !cluster
+            .paths
+            .node(&cluster.sigma().name)
+            .installed()
+            .exists()
+    );
+
+    let (stage, result) = attempt(&cluster, &cluster.sigma());
+    assert_eq!(result, Ok(()));
+    assert_eq!(stage, "poweroff");
+    // Nothing of the keys was echoed.
+    let log = fs::read(cluster.paths.node(&cluster.sigma().name).install_log()).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    for line in cluster.key_of_sigma().lines() {
+        assert!(!log.contains(line));
+    }
+}

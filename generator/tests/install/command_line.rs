@@ -1,0 +1,73 @@
+//! `hardway install` refusing what it can't do, before any machine starts.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use assert_cmd::Command;
+
+use crate::support::{Cluster, small_medium};
+
+#[test]
+fn a_node_that_is_not_in_the_cluster() {
+    let cluster = Cluster::new();
+    let assert = Command::cargo_bin("hardway")
+        .unwrap()
+        .arg("--dir")
+        .arg(cluster.folder.path())
+        .args(["install", "omega", "--iso", "/nonexistent.iso"])
+        .assert()
+        .code(1);
+    insta::assert_snapshot!(String::from_utf8_lossy(&assert.get_output().stderr));
+}
+
+#[test]
+fn a_medium_of_another_architecture() {
+    let folder = tempfile::tempdir().unwrap();
+    let iso = small_medium(folder.path(), |tree| {
+        fs::rename(
+            tree.join("EFI/BOOT/BOOTX64.EFI"),
+            tree.join("EFI/BOOT/BOOTAA64.EFI"),
+        )
+        .unwrap();
+    });
+    let cluster = Cluster::new();
+    let assert = Command::cargo_bin("hardway")
+        .unwrap()
+        .arg("--dir")
+        .arg(cluster.folder.path())
+        .args(["install", "sigma", "--arch", "x86_64", "--iso"])
+        .arg(&iso)
+        .env("XDG_CACHE_HOME", folder.path())
+        .assert()
+        .code(1);
+    let text = String::from_utf8_lossy(&assert.get_output().stderr);
+    insta::assert_snapshot!(text.replace(&iso.display().to_string(), "[iso]"));
+}
+
+#[test]
+fn expect_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let iso = small_medium(folder.path(), |_| {});
+    let programs = folder.path().join("bin");
+    fs::create_dir(&programs).unwrap();
+    for program in ["xorriso", "qemu-img", "qemu-system-x86_64"] {
+        let path = std::env::var_os("PATH").unwrap();
+        let found = std::env::split_paths(&path)
+            .map(|folder| folder.join(program))
+            .find(|path| path.is_file())
+            .unwrap();
+        symlink(fs::canonicalize(found).unwrap(), programs.join(program)).unwrap();
+    }
+    let cluster = Cluster::new();
+    let assert = Command::cargo_bin("hardway")
+        .unwrap()
+        .arg("--dir")
+        .arg(cluster.folder.path())
+        .args(["install", "sigma", "--iso"])
+        .arg(&iso)
+        .env("PATH", &programs)
+        .env("XDG_CACHE_HOME", folder.path())
+        .assert()
+        .code(1);
+    insta::assert_snapshot!(String::from_utf8_lossy(&assert.get_output().stderr));
+}

@@ -1,0 +1,208 @@
+//! A cluster in a temporary folder; install.exp and what it starts.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hardway::pki;
+use hardway::plan::{Plan, plan};
+use hardway::state::Paths;
+use hardway::topology::{self, Node, Sources, Topology};
+use serde_json::{Value, json};
+
+pub(crate) struct Cluster {
+    pub(crate) topology: Topology,
+    pub(crate) plan: Plan,
+    pub(crate) paths: Paths,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// The default cluster with the bridge plugin, its keys made.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut json: Value = serde_json::from_str(topology::default_json()).unwrap();
+        json["cni"] = json!("bridge");
+        fs::write(folder.path().join("cluster.json"), json.to_string()).unwrap();
+        let topology = topology::parse(&Sources {
+            dir: folder.path(),
+            json: &json.to_string(),
+            json_name: "cluster.json",
+            env: "",
+            env_name: "cluster.env",
+            environment: &BTreeMap::new(),
+        })
+        .unwrap_or_else(|problems| panic!("{problems}"));
+        let cluster = Self {
+            plan: plan(&topology),
+            topology,
+            paths: Paths::new(folder.path()),
+            folder,
+        };
+        pki::ensure(&cluster.plan, &cluster.paths).unwrap();
+        cluster
+    }
+
+    pub(crate) fn sigma(&self) -> Node {
+        self.topology.node("sigma").unwrap().clone()
+    }
+
+    /// What a private key of sigma's holds between its first and last line.
+    pub(crate) fn key_of_sigma(&self) -> String {
+        let plan = self
+            .plan
+            .nodes
+            .iter()
+            .find(|node| node.name.as_str() == "sigma");
+        let files = pki::node_files(plan.unwrap(), &self.paths).unwrap();
+        let (_, key) = files
+            .iter()
+            .find(|(name, _)| name.ends_with("-key.pem"))
+            .unwrap();
+        let text = String::from_utf8(key.to_vec()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[1..lines.len() - 1].join("\n")
+    }
+}
+
+/// install.exp with arguments of the test's own, in a temporary folder.
+pub(crate) struct Script {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+/// How it ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) said: String,
+}
+
+pub(crate) const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+impl Script {
+    /// Starts it with a QEMU that writes its process id into the folder.
+    pub(crate) fn start(scale: &str, qemu: &[&str]) -> Self {
+        Self::start_with(scale, qemu, "aGk=\n\naGk=\n\n")
+    }
+
+    pub(crate) fn start_with(scale: &str, qemu: &[&str], input: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut words: Vec<OsString> = qemu.iter().map(OsString::from).collect();
+        words.push("-pidfile".into());
+        words.push(folder.path().join("qemu.pid").into());
+        let mut child = Command::new("expect")
+            .args(["-n", "-N"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/install.exp"))
+            .args(["--node", "sigma", "--scale", scale, "--substituter", "none"])
+            .args(["--flake-sha256", ZEROS, "--keys-sha256", ZEROS, "--log"])
+            .arg(folder.path().join("install.log"))
+            .arg("--")
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let _ = stdin.write_all(input.as_bytes());
+        Self {
+            child,
+            stdin: Some(stdin),
+            folder,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// QEMU's process id, once it has written it.
+    pub(crate) fn qemu(&self) -> u32 {
+        let file = self.folder.path().join("qemu.pid");
+        until("QEMU writes its process id", || {
+            fs::read_to_string(&file).ok()?.trim().parse().ok()
+        })
+    }
+
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
+    pub(crate) fn end(mut self) -> (Ended, tempfile::TempDir) {
+        let code = self.child.wait().unwrap().code();
+        let mut said = String::new();
+        let mut pipe = self.child.stderr.take().unwrap();
+        pipe.read_to_string(&mut said).unwrap();
+        (Ended { code, said }, self.folder)
+    }
+}
+
+/// Looks until there is something, for at most half a minute.
+pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited 30 s until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whether a process lives; a zombie does not.
+pub(crate) fn alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+pub(crate) fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill")
+        .args([format!("-{name}"), pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+/// A volume with the shape of NixOS' medium and nothing to run in it.
+pub(crate) fn small_medium(folder: &Path, edit: impl FnOnce(&Path)) -> PathBuf {
+    let tree = folder.join("tree");
+    for path in [
+        "EFI/BOOT",
+        "boot/nix/store/abc-linux",
+        "boot/nix/store/def-initrd",
+    ] {
+        fs::create_dir_all(tree.join(path)).unwrap();
+    }
+    fs::write(tree.join("EFI/BOOT/BOOTX64.EFI"), "loader").unwrap();
+    fs::write(tree.join("boot/nix/store/abc-linux/bzImage"), "kernel").unwrap();
+    fs::write(tree.join("boot/nix/store/def-initrd/initrd"), "initrd").unwrap();
+    fs::write(
+        tree.join("EFI/BOOT/grub.cfg"),
+        "menuentry 'NixOS' {\n  linux /boot//nix/store/abc-linux/bzImage ${isoboot} init=/nix/store/x/init \
+         root=LABEL=nixos-minimal-26.05-x86_64\n  initrd /boot//nix/store/def-initrd/initrd\n}\n",
+    )
+    .unwrap();
+    edit(&tree);
+    let iso = folder.join("medium.iso");
+    let made = Command::new("xorriso")
+        .args([
+            "-as",
+            "mkisofs",
+            "-quiet",
+            "-r",
+            "-V",
+            "nixos-minimal-26.05-x86_64",
+            "-o",
+        ])
+        .args([&iso, &tree])
+        .status()
+        .unwrap();
+    assert!(made.success());
+    iso
+}
