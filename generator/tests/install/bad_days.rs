@@ -10,26 +10,30 @@ use std::sync::atomic::AtomicBool;
 
 use assert_cmd::cargo::CommandCargoExt;
 use hardway::machine::install::install;
-use hardway::machine::{Host, HostOptions, Medium};
+use hardway::machine::{Host, HostOptions, Medium, argv, disk};
 use hardway::report::render;
-use hardway::topology::Node;
+use hardway::topology::{self, Node};
 
-use crate::support::{Cluster, signal};
+use crate::support::{Cluster, Script, alive, signal};
 
 fn iso() -> PathBuf {
     let iso = std::env::var_os("HARDWAY_ISO");
     PathBuf::from(iso.expect("HARDWAY_ISO names a live medium (see rehearsal/build-medium)"))
 }
 
-/// Installs `node`; the last stage and what a person reads at the end.
-fn attempt(cluster: &Cluster, node: &Node) -> (String, Result<(), String>) {
-    let medium = Medium::open(&iso()).unwrap();
+fn host(cluster: &Cluster, medium: &Medium) -> Host {
     let options = HostOptions {
         qemu: None,
         arch: Some(medium.arch),
         kernel: Some(medium.kernel.clone()),
     };
-    let host = Host::detect(&cluster.paths, &options).unwrap();
+    Host::detect(&cluster.paths, &options).unwrap()
+}
+
+/// Installs `node`; the last stage and what a person reads at the end.
+fn attempt(cluster: &Cluster, node: &Node) -> (String, Result<(), String>) {
+    let medium = Medium::open(&iso()).unwrap();
+    let host = host(cluster, &medium);
     let last = Mutex::new(String::new());
     let result = install(
         &host,
@@ -125,4 +129,61 @@ fn interrupted_while_installing_then_installed() {
     for line in cluster.key_of_sigma().lines() {
         assert!(!log.contains(line));
     }
+}
+
+#[test]
+#[ignore = "needs a live medium in HARDWAY_ISO"]
+fn what_arrives_is_not_what_was_sent() {
+    let cluster = Cluster::new();
+    let node = cluster.sigma();
+    let medium = Medium::open(&iso()).unwrap();
+    let host = host(&cluster, &medium);
+    let files = cluster.paths.node(&node.name);
+    disk::create(&host.qemu, host.arch, &host.firmware, &node, &files).unwrap();
+    let words = argv::install(&host, &cluster.paths, &cluster.topology, &node, &medium).unwrap();
+    let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
+    // The test's script expects the SHA-256 of something else.
+    let script = Script::start(&host.patience().to_string(), &words);
+    let qemu = script.qemu();
+    let (ended, _) = script.end();
+    assert_eq!(ended.code, Some(32), "{}", ended.said);
+    assert!(
+        ended.said.starts_with(
+            "stage flake: the flake at /mnt/etc/hardway: \
+             the SHA-256 of what arrived is not the one that was sent\n"
+        ),
+        "{}",
+        ended.said
+    );
+    assert!(!alive(qemu), "QEMU outlives the script");
+}
+
+#[test]
+#[ignore = "needs a live medium in HARDWAY_ISO"]
+fn the_hosts_disk_is_full() {
+    // A small file system of the test's own, in a mount namespace that ends with it.
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cluster.json"), topology::default_json()).unwrap();
+    let install = "mount -t tmpfs -o size=400M none \"$1/small\" && cp \"$1/cluster.json\" \"$1/small\" && \
+                   \"$2\" --dir \"$1/small\" install sigma --iso \"$3\"; code=$?; \
+                   ls \"$1/small/.hardway/nodes/sigma\"; exit $code";
+    fs::create_dir(folder.path().join("small")).unwrap();
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", install, "sh"])
+        .arg(folder.path())
+        .arg(assert_cmd::cargo::cargo_bin("hardway"))
+        .arg(iso())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("stage install: ") && said.contains("hint: the host's disk is full"),
+        "{said}"
+    );
+    let left = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        left.contains("disk.qcow2") && !left.contains("installed.json"),
+        "{left}"
+    );
 }
