@@ -6,6 +6,7 @@
 //! cluster.json again, and nothing upstream knows of QEMU.
 
 pub mod cli;
+pub mod cluster;
 pub mod generate;
 pub mod machine;
 pub mod nix;

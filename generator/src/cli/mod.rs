@@ -8,10 +8,16 @@ use clap::{Parser, Subcommand};
 
 use crate::report;
 
+mod destroy;
+mod down;
 mod generate;
 mod init;
 mod install;
+mod kubectl;
 mod schema;
+mod status;
+mod up;
+mod verify;
 
 /// Kubernetes the hard way, on virtual machines, in one command.
 #[derive(Debug, Parser)]
@@ -33,10 +39,16 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Generate(generate::Args),
     Init(init::Args),
-    Install(install::Args),
     Schema(schema::Args),
+    Generate(generate::Args),
+    Install(install::Args),
+    Up(up::Args),
+    Verify(verify::Args),
+    Status(status::Args),
+    Kubectl(kubectl::Args),
+    Down(down::Args),
+    Destroy(destroy::Args),
 }
 
 /// Runs the program; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted.
@@ -50,10 +62,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let global = &cli.global;
     let result: anyhow::Result<ExitCode> = match &cli.verb {
-        Verb::Generate(args) => generate::run(global, args),
         Verb::Init(args) => init::run(global, args),
-        Verb::Install(args) => install::run(global, args),
         Verb::Schema(args) => schema::run(global, args),
+        Verb::Generate(args) => generate::run(global, args),
+        Verb::Install(args) => install::run(global, args),
+        Verb::Up(args) => up::run(global, args),
+        Verb::Verify(args) => verify::run(global, args),
+        Verb::Status(args) => status::run(global, args),
+        Verb::Kubectl(args) => kubectl::run(global, args),
+        Verb::Down(args) => down::run(global, args),
+        Verb::Destroy(args) => destroy::run(global, args),
     };
     match result {
         Ok(code) => code,

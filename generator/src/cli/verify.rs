@@ -1,0 +1,71 @@
+//! `hardway verify`: test the running cluster.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use serde_json::json;
+
+use super::Global;
+use crate::cluster::seconds;
+use crate::cluster::verify::{self, Outcome, Verdict};
+use crate::report::{FAILED, WithHint};
+use crate::topology;
+
+/// Test the running cluster from end to end; leaves nothing behind
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    let paths = topology::find(global.dir.as_deref())?;
+    let topology = topology::load(&paths)?;
+    if !paths.kubeconfig().is_file() {
+        return Err(anyhow!(
+            "no cluster yet: there is no {}",
+            paths.kubeconfig().display()
+        ))
+        .hint("run `hardway up`");
+    }
+    let outcomes = verify::verify(&paths, &topology, &mut |outcome| {
+        if !args.json {
+            println!("{}", line(outcome));
+        }
+    })?;
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| outcome.verdict == Verdict::Failed)
+        .map(|outcome| outcome.check)
+        .collect();
+    if args.json {
+        println!(
+            "{:#}",
+            json!({ "passed": failed.is_empty(), "checks": outcomes })
+        );
+    }
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "error: {} of {} checks failed: {}",
+        failed.len(),
+        outcomes.len(),
+        failed.join("; ")
+    );
+    Ok(ExitCode::from(FAILED))
+}
+
+/// e.g. `ok    every unit is active (3.1 s): 8 units on 3 nodes`.
+fn line(outcome: &Outcome) -> String {
+    let verdict = match outcome.verdict {
+        Verdict::Passed => "ok  ",
+        Verdict::Failed => "FAIL",
+        Verdict::Skipped => "skip",
+    };
+    let time = seconds(Duration::from_secs_f64(outcome.seconds));
+    let detail = outcome.detail.replace('\n', "\n      ");
+    format!("{verdict}  {} ({time}): {detail}", outcome.check)
+}

@@ -1,0 +1,184 @@
+//! A small client of the API server: JSON over HTTPS, our authority only, a client certificate.
+//!
+//! kubectl would do, but costs a process and its discovery requests each time; waiting
+//! for a cluster asks every second, and `status` must answer within two.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
+use ureq::http::{Method, Request};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::{Agent, RequestExt};
+
+use crate::pki::Identity;
+
+/// No answer that this program reads is longer: a list of 500 nodes is some 3 MB.
+const LARGEST_ANSWER: u64 = 64 << 20;
+
+/// A client of one API server, as one identity.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    base: String,
+    limit: Duration,
+}
+
+/// The API server's own refusal: an HTTP status with Kubernetes' words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: u16,
+    pub message: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "HTTP {}: {}", self.status, self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The HTTP status with which the API server refused, where that is what failed.
+pub fn status(error: &anyhow::Error) -> Option<u16> {
+    error
+        .downcast_ref::<Refusal>()
+        .map(|refusal| refusal.status)
+}
+
+impl Client {
+    /// A client of `https://127.0.0.1:<port>`; no request takes longer than `limit`.
+    pub fn new(port: u16, identity: &Identity, limit: Duration) -> Result<Self> {
+        let certificate = Certificate::from_pem(identity.certificate_pem.as_bytes())
+            .context("cannot read the client certificate")?;
+        let key = PrivateKey::from_pem(identity.key_pem.as_bytes())
+            .context("cannot read the client certificate's key")?;
+        let client = ClientCert::new_with_certs(&[certificate], key);
+        Self::build(port, &identity.ca_pem, Some(client), limit)
+    }
+
+    /// A client that shows no certificate.
+    pub fn anonymous(port: u16, ca_pem: &str, limit: Duration) -> Result<Self> {
+        Self::build(port, ca_pem, None, limit)
+    }
+
+    fn build(port: u16, ca_pem: &str, client: Option<ClientCert>, limit: Duration) -> Result<Self> {
+        let ca = Certificate::from_pem(ca_pem.as_bytes())
+            .context("cannot read the cluster's authority")?;
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::new_with_certs(&[ca]))
+            .client_cert(client)
+            .build();
+        let agent = Agent::config_builder()
+            .tls_config(tls)
+            // The server is on this host: a proxy of the environment has no part in it.
+            .proxy(None)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(limit))
+            .user_agent(concat!("hardway/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Ok(Self {
+            agent,
+            base: format!("https://127.0.0.1:{port}"),
+            limit,
+        })
+    }
+
+    pub fn get(&self, path: &str) -> Result<Value> {
+        json(path, &self.send(&Method::GET, path, None)?)
+    }
+
+    /// The body as it is, for what is not JSON (`/readyz`, a Pod's log).
+    pub fn text(&self, path: &str) -> Result<String> {
+        self.send(&Method::GET, path, None)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let body = ("application/json", body.to_string());
+        json(path, &self.send(&Method::POST, path, Some(body))?)
+    }
+
+    /// Changes what `body` names and leaves the rest (RFC 7386).
+    pub fn merge(&self, path: &str, body: &Value) -> Result<Value> {
+        let body = ("application/merge-patch+json", body.to_string());
+        json(path, &self.send(&Method::PATCH, path, Some(body))?)
+    }
+
+    /// Server-side apply of one YAML document: creates it, or changes it where it differs.
+    pub fn apply(&self, path: &str, yaml: &str) -> Result<Value> {
+        let path = format!("{path}?fieldManager=hardway&force=true");
+        let body = ("application/apply-patch+yaml", yaml.to_owned());
+        json(&path, &self.send(&Method::PATCH, &path, Some(body))?)
+    }
+
+    pub fn delete(&self, path: &str) -> Result<Value> {
+        json(path, &self.send(&Method::DELETE, path, None)?)
+    }
+
+    /// GET, where absence is an answer and no failure.
+    pub fn find(&self, path: &str) -> Result<Option<Value>> {
+        match self.get(path) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn send(&self, method: &Method, path: &str, body: Option<(&str, String)>) -> Result<String> {
+        let url = format!("{}{path}", self.base);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("accept", "application/json");
+        if let Some((content_type, _)) = &body {
+            request = request.header("content-type", *content_type);
+        }
+        let answer = match body {
+            Some((_, text)) => request
+                .body(text)
+                .map_err(anyhow::Error::from)
+                .and_then(|request| Ok(request.with_agent(&self.agent).run()?)),
+            None => request
+                .body(())
+                .map_err(anyhow::Error::from)
+                .and_then(|request| Ok(request.with_agent(&self.agent).run()?)),
+        };
+        let mut answer = answer.with_context(|| {
+            format!(
+                "no answer to {method} {url} within {} s",
+                self.limit.as_secs_f32()
+            )
+        })?;
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(LARGEST_ANSWER)
+            .read_to_string()
+            .with_context(|| format!("the answer to {method} {url} breaks off"))?;
+        if answer.status().is_success() {
+            return Ok(text);
+        }
+        let refusal = Refusal {
+            status: answer.status().as_u16(),
+            message: message(&text),
+        };
+        Err(anyhow!(refusal).context(format!("the API server refused {method} {path}")))
+    }
+}
+
+fn json(path: &str, text: &str) -> Result<Value> {
+    serde_json::from_str(text).with_context(|| format!("the answer to {path} is not JSON"))
+}
+
+/// Kubernetes wraps its words in a `Status` object; other servers do not.
+fn message(body: &str) -> String {
+    serde_json::from_str::<Value>(body)
+        .ok()
+        .and_then(|status| Some(status.get("message")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| body.trim().to_owned())
+}

@@ -1,0 +1,64 @@
+//! `hardway down`: every machine shut down cleanly, all at once, or by force after a limit.
+
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::progress::Progress;
+use super::{lock, machines};
+use crate::state::Paths;
+use crate::topology::NodeName;
+
+/// How a machine ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    pub node: NodeName,
+    /// It did not shut down within the limit.
+    pub forced: bool,
+}
+
+/// Stops every machine that runs, also of nodes that cluster.json no longer names.
+pub fn down(paths: &Paths) -> Result<Vec<Stopped>> {
+    if !paths.state().is_dir() {
+        return Ok(Vec::new());
+    }
+    lock::hold(paths, "down", || {
+        let limit = machines::limits(paths)?.shutdown();
+        let running = machines::running(paths)?;
+        let progress = Progress::new(running.iter().map(|(node, _)| node.as_str()));
+        let results: Vec<Result<Stopped>> = thread::scope(|scope| {
+            let threads: Vec<_> = running
+                .iter()
+                .map(|(node, machine)| {
+                    let progress = &progress;
+                    scope.spawn(move || {
+                        let task = progress.task(node.as_str());
+                        task.stage("shut down");
+                        let clean = machine
+                            .stop(limit)
+                            .with_context(|| format!("cannot shut {node} down"))?;
+                        if !clean {
+                            machine
+                                .kill()
+                                .with_context(|| format!("cannot end {node}'s machine"))?;
+                        }
+                        task.done();
+                        Ok(Stopped {
+                            node: node.clone(),
+                            forced: !clean,
+                        })
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|_| Err(anyhow!("a shutdown broke off")))
+                })
+                .collect()
+        });
+        results.into_iter().collect()
+    })
+}

@@ -1,0 +1,183 @@
+//! Installs nodes, all at once, a thread each: for `hardway install` and for `up`.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use super::host::{self, Wanted};
+use super::interrupt::Interrupt;
+use super::lock;
+use super::progress::Progress;
+use crate::generate;
+use crate::machine::install::install;
+use crate::machine::{Arch, Host, HostOptions, Medium, process};
+use crate::plan::{self, Plan};
+use crate::report::{WithHint, render};
+use crate::state::Paths;
+use crate::topology::{Node, Topology};
+
+/// What the command line says of where and from what.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The live medium to install from.
+    pub iso: Option<PathBuf>,
+    /// Another QEMU than the one on PATH.
+    pub qemu: Option<PathBuf>,
+    /// The guests' architecture; the medium's if nothing says otherwise.
+    pub arch: Option<Arch>,
+    /// The medium holds all the packages: check no network.
+    pub offline: bool,
+}
+
+/// The cluster, and how to talk to whoever waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub paths: &'a Paths,
+    pub topology: &'a Topology,
+    pub plan: &'a Plan,
+    pub progress: &'a Progress,
+    pub interrupt: &'a Interrupt,
+}
+
+/// Installs the nodes of these names anew; returns how long it took.
+pub fn install_named(
+    paths: &Paths,
+    topology: &Topology,
+    names: &[String],
+    options: &Options,
+) -> Result<Duration> {
+    let nodes = chosen(topology, names)?;
+    lock::hold(paths, "install", || {
+        let start = Instant::now();
+        for node in &nodes {
+            if process::find(paths, &node.name).is_some() {
+                return Err(anyhow!("{} is running", node.name))
+                    .hint("stop it first: hardway down");
+            }
+        }
+        let plan = plan::plan(topology);
+        generate::write(topology, &plan, paths)?;
+        let site = Site {
+            paths,
+            topology,
+            plan: &plan,
+            progress: &Progress::new(nodes.iter().map(|node| node.name.as_str())),
+            interrupt: &Interrupt::install()?,
+        };
+        let wanted: Vec<Wanted<'_>> = nodes
+            .iter()
+            .map(|&node| Wanted {
+                node,
+                install: true,
+            })
+            .collect();
+        site.check_host(&wanted)?;
+        let medium = medium(options)?;
+        let host = site.host(options, Some(&medium))?;
+        site.install(&host, &nodes, &medium)?;
+        Ok(start.elapsed())
+    })
+}
+
+fn chosen<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>> {
+    let mut nodes = Vec::new();
+    for name in names {
+        let known = topology.nodes.iter().map(|node| node.name.as_str());
+        let node = topology
+            .node(name)
+            .ok_or_else(|| anyhow!("cluster.json has no node {name:?}"))
+            .hint(format!(
+                "its nodes are {}",
+                known.collect::<Vec<_>>().join(", ")
+            ))?;
+        if !nodes.contains(&node) {
+            nodes.push(node);
+        }
+    }
+    Ok(nodes)
+}
+
+/// The medium to install from; without one, how to get it.
+pub(super) fn medium(options: &Options) -> Result<Medium> {
+    let iso = options.iso.as_ref();
+    let iso = iso.ok_or_else(|| anyhow!("no medium to install from")).hint(
+        "name NixOS' minimal ISO (https://nixos.org/download) with --iso PATH or HARDWAY_ISO=PATH; \
+         without Nix, rehearsal/build-medium makes a stand-in of Debian",
+    )?;
+    let mut medium = Medium::open(iso)?;
+    medium.self_contained |= options.offline;
+    Ok(medium)
+}
+
+impl Site<'_> {
+    /// Whether the host has room for these machines.
+    pub(super) fn check_host(&self, wanted: &[Wanted<'_>]) -> Result<()> {
+        host::compare_memory(wanted, host::available_memory()?)?;
+        let state = self.paths.state();
+        if let Some(warning) = host::compare_disk(wanted, host::free_disk(&state)?, &state)? {
+            self.progress.say(&warning);
+        }
+        Ok(())
+    }
+
+    /// What runs the machines; the medium's kernel is what accelerators are tried with.
+    pub(super) fn host(&self, options: &Options, medium: Option<&Medium>) -> Result<Host> {
+        let host = Host::detect(
+            self.paths,
+            &HostOptions {
+                qemu: options.qemu.clone(),
+                arch: options.arch.or(medium.map(|medium| medium.arch)),
+                kernel: medium.map(|medium| medium.kernel.clone()),
+            },
+        )?;
+        if let (Some(word), Some(_)) = (&host.passed_over, medium) {
+            self.progress.say(word);
+        }
+        Ok(host)
+    }
+
+    /// One that fails does not stop the others: what they get done, the next run need not do.
+    pub(super) fn install(&self, host: &Host, nodes: &[&Node], medium: &Medium) -> Result<()> {
+        let results: Vec<Result<()>> = thread::scope(|scope| {
+            let threads: Vec<_> = nodes
+                .iter()
+                .map(|&node| scope.spawn(move || self.install_one(host, node, medium)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| {
+                    let ended = thread.join();
+                    ended.unwrap_or_else(|_| Err(anyhow!("an installation broke off")))
+                })
+                .collect()
+        });
+        self.interrupt.check()?;
+        let mut failures: Vec<anyhow::Error> =
+            results.into_iter().filter_map(Result::err).collect();
+        let Some(last) = failures.pop() else {
+            return Ok(());
+        };
+        for failure in &failures {
+            self.progress.say(render(failure).trim_end());
+        }
+        Err(last)
+    }
+
+    fn install_one(&self, host: &Host, node: &Node, medium: &Medium) -> Result<()> {
+        let task = self.progress.task(node.name.as_str());
+        install(
+            host,
+            self.paths,
+            self.topology,
+            self.plan,
+            node,
+            medium,
+            &|stage| task.stage(stage),
+            self.interrupt.flag(),
+        )?;
+        task.done();
+        Ok(())
+    }
+}

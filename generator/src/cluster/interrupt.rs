@@ -1,0 +1,62 @@
+//! Ctrl-C: every wait looks here, so that a run ends in order and not in the middle.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::report::{Code, INTERRUPTED};
+
+/// Whether the user has asked to stop.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Takes over SIGINT, SIGTERM and SIGHUP for the rest of the process.
+    pub(super) fn install() -> Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register(signal, Arc::clone(&flag))
+                .context("cannot take over Ctrl-C")?;
+        }
+        Ok(Self(flag))
+    }
+
+    /// One that nobody requests.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(Arc::new(AtomicBool::new(false)))
+    }
+
+    /// The flag itself, for those who wait elsewhere.
+    pub(super) fn flag(&self) -> &AtomicBool {
+        &self.0
+    }
+
+    pub(super) fn requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Fails with exit code 130 once the user has asked to stop.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.requested() {
+            return Err(anyhow!("interrupted").context(Code(INTERRUPTED)));
+        }
+        Ok(())
+    }
+
+    /// Sleeps, unless and until the user asks to stop.
+    pub(super) fn sleep(&self, duration: Duration) -> Result<()> {
+        let end = Instant::now() + duration;
+        loop {
+            self.check()?;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+        }
+    }
+}

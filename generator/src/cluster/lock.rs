@@ -1,0 +1,79 @@
+//! Keeps two runs on one cluster apart.
+//!
+//! The lock is the kernel's (flock), so a killed run leaves none behind; the
+//! file's text only tells the next one who is in its way.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use fd_lock::RwLock;
+
+use crate::report::WithHint;
+use crate::state::Paths;
+
+/// Runs `body` while no other run of `hardway` changes this cluster. Makes the state folder.
+pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    paths.create_state()?;
+    let path = paths.lock();
+    let mut lock = RwLock::new(open(&path)?);
+    let held = lock.try_write().map(|mut file| {
+        // Best effort: the text is for people, the lock itself is held.
+        let _ = write_holder(&mut file, verb);
+        file
+    });
+    let guard = match held {
+        Ok(guard) => guard,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            return Err(anyhow!("{} is working on this cluster", holder(&path)))
+                .hint("wait until it is done, or end it with Ctrl-C");
+        }
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+        }
+    };
+    // `destroy` removes the file with the folder: a lock on a file that is gone keeps nobody away.
+    let same = std::fs::metadata(&path)
+        .is_ok_and(|found| guard.metadata().is_ok_and(|held| found.ino() == held.ino()));
+    if !same {
+        return Err(anyhow!(
+            "another run removed {} just now",
+            paths.state().display()
+        ))
+        .hint("run the command again");
+    }
+    let result = body();
+    // Nobody holds it from here: say so to those who look into the file.
+    let _ = guard.set_len(0);
+    result
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot open the lock {}", path.display()))
+        .hint("check who owns the folder and whether its file system is writable")
+}
+
+fn write_holder(file: &mut File, verb: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{} {verb}", std::process::id())
+}
+
+/// Who holds the lock, e.g. "`hardway up` (process 4711)".
+fn holder(path: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    match (read, text.trim().split_once(' ')) {
+        (Ok(_), Some((pid, verb))) => format!("`hardway {verb}` (process {pid})"),
+        _ => "another run of hardway".to_owned(),
+    }
+}

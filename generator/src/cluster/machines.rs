@@ -1,0 +1,91 @@
+//! The machines as the cluster sees them: which there are, which run, and a command in one.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::limits::Limits;
+use crate::machine::agent::{Agent, Output};
+use crate::machine::argv::Sockets;
+use crate::machine::process::{self, Running};
+use crate::machine::{Accelerator, Host};
+use crate::report::WithHint;
+use crate::state::Paths;
+use crate::topology::{Node, NodeName};
+
+/// How far a node's machine is.
+#[derive(Debug)]
+pub(super) enum State {
+    /// No whole installation: there may be remains of one.
+    NotInstalled,
+    Stopped,
+    Running,
+}
+
+pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
+    let installed = paths.node(&node.name).installed().is_file();
+    Ok(match process::find(paths, &node.name) {
+        Some(_) if installed => State::Running,
+        Some(orphan) => {
+            // The installer of a run that was killed: nothing of it can be used.
+            orphan.kill().with_context(|| {
+                format!("cannot end the unfinished installation of {}", node.name)
+            })?;
+            State::NotInstalled
+        }
+        None if installed => State::Stopped,
+        None => State::NotInstalled,
+    })
+}
+
+/// Every node that has a machine's folder, also one that cluster.json no longer names.
+pub(super) fn known(paths: &Paths) -> Result<Vec<NodeName>> {
+    let folder = paths.state().join("nodes");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+        }
+    };
+    let mut names: Vec<NodeName> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| NodeName::parse(entry.file_name().to_str()?).ok())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Every machine that runs, installers included.
+pub(super) fn running(paths: &Paths) -> Result<Vec<(NodeName, Running)>> {
+    let names = known(paths)?.into_iter();
+    Ok(names
+        .filter_map(|name| process::find(paths, &name).map(|running| (name, running)))
+        .collect())
+}
+
+/// The limits that fit the cluster's pinned accelerator; the slowest one's before any is pinned.
+pub(crate) fn limits(paths: &Paths) -> Result<Limits> {
+    let host = Host::pinned(paths)?;
+    Ok(Limits::new(host.map_or_else(
+        || Accelerator::Tcg.patience(),
+        |host| host.patience(),
+    )))
+}
+
+/// Runs a program in a guest through its agent, whatever its exit code.
+pub(super) fn in_guest(
+    paths: &Paths,
+    node: &Node,
+    command: &[&str],
+    limit: Duration,
+) -> Result<Output> {
+    Agent::connect(&Sockets::of(paths, node).agent)
+        .and_then(|mut agent| agent.exec(command, limit))
+        .with_context(|| format!("cannot run `{}` on {}", command.join(" "), node.name))
+        .hint(format!(
+            "`hardway status` tells whether {} runs; its console's log is {}",
+            node.name,
+            paths.node(&node.name).serial_log().display()
+        ))
+}

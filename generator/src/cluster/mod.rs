@@ -1,0 +1,25 @@
+//! What spans machines: bringing the cluster up, looking at it, testing it, taking it down.
+
+pub mod api;
+mod bootstrap;
+mod child;
+mod cilium;
+pub mod destroy;
+pub mod down;
+mod fresh;
+mod host;
+pub mod install;
+mod interrupt;
+mod limits;
+pub mod lock;
+mod machines;
+mod nodes;
+mod progress;
+pub mod status;
+pub mod tools;
+pub mod up;
+pub mod verify;
+mod wait;
+
+use machines::limits;
+pub use progress::seconds;

@@ -1,0 +1,157 @@
+//! What the user sees while several machines work at once: a line a node with
+//! its stage and time on a terminal, a plain line for each finished stage otherwise.
+//!
+//! All of it goes to stderr; results go to stdout. No colours, so NO_COLOR has nothing to turn off.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The tasks of one run.
+#[derive(Debug)]
+pub(super) struct Progress {
+    bars: Option<MultiProgress>,
+    width: usize,
+}
+
+/// One node's (or the cluster's) way through its stages.
+#[derive(Debug)]
+pub(super) struct Task<'a> {
+    progress: &'a Progress,
+    name: String,
+    bar: Option<ProgressBar>,
+    current: Mutex<Option<(String, Instant)>>,
+}
+
+impl Progress {
+    /// `names`: whose stages will be shown; they set the width of the first column.
+    pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let bars = std::io::stderr()
+            .is_terminal()
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Self {
+            bars,
+            width: names.into_iter().map(str::len).max().unwrap_or(0),
+        }
+    }
+
+    pub(super) fn task(&self, name: &str) -> Task<'_> {
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            // The template is a literal: it parses, or a test fails.
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(format!("{name:<width$}", width = self.width));
+            bar
+        });
+        Task {
+            progress: self,
+            name: name.to_owned(),
+            bar,
+            current: Mutex::new(None),
+        }
+    }
+
+    /// A line for the user, above the moving ones.
+    pub(super) fn say(&self, line: &str) {
+        match &self.bars {
+            Some(bars) => {
+                let _ = bars.println(line);
+            }
+            None => {
+                let _ = writeln!(std::io::stderr(), "{line}");
+            }
+        }
+    }
+}
+
+impl Task<'_> {
+    /// Ends the stage before, with its time, and begins `stage`.
+    pub(super) fn stage(&self, stage: &str) {
+        self.end_stage();
+        if let Some(bar) = &self.bar {
+            bar.reset_elapsed();
+            bar.set_message(stage.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        if let Ok(mut current) = self.current.lock() {
+            *current = Some((stage.to_owned(), Instant::now()));
+        }
+    }
+
+    fn end_stage(&self) {
+        let ended = self
+            .current
+            .lock()
+            .ok()
+            .and_then(|mut current| current.take());
+        if let Some((stage, since)) = ended {
+            self.progress.say(&finished(
+                &self.name,
+                self.progress.width,
+                &stage,
+                since.elapsed(),
+            ));
+        }
+    }
+
+    /// The last stage is through.
+    pub(super) fn done(&self) {
+        self.end_stage();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Task<'_> {
+    /// A task that failed ends in the middle of a stage: the error says the rest.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// e.g. `alpha: install 12 s`, in columns when nodes' names differ in length.
+fn finished(name: &str, width: usize, stage: &str, took: Duration) -> String {
+    let padding = width.saturating_sub(name.len());
+    format!("{name}: {:padding$}{stage} {}", "", seconds(took))
+}
+
+/// A time as people read it: `0.4 s`, `12 s`, `3 min 5 s`.
+pub fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        whole @ 10..120 => format!("{whole} s"),
+        whole => format!("{} min {} s", whole / 60, whole % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_stage_is_one_plain_line() {
+        let line = finished("alpha", 5, "install", Duration::from_secs(12));
+        assert_eq!(line, "alpha: install 12 s");
+        let line = finished("sigma", 9, "install", Duration::from_millis(400));
+        assert_eq!(line, "sigma:     install 0.4 s");
+    }
+
+    #[test]
+    fn times_read_like_times() {
+        assert_eq!(seconds(Duration::from_millis(9_960)), "10.0 s");
+        assert_eq!(seconds(Duration::from_secs(119)), "119 s");
+        assert_eq!(seconds(Duration::from_secs(185)), "3 min 5 s");
+    }
+
+    #[test]
+    fn the_template_parses() {
+        assert!(ProgressStyle::with_template("{spinner} {prefix} {msg} {elapsed}").is_ok());
+    }
+}

@@ -1,0 +1,282 @@
+//! `hardway up`: from cluster.json to every node Ready, from wherever the last run stopped.
+//!
+//! Each step looks at what is and does only what is missing, so a second `up`
+//! finds nothing to do, and one after a kill goes on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::api::Client;
+use super::host::Wanted;
+use super::install::{self, Options, Site};
+use super::interrupt::Interrupt;
+use super::limits::Limits;
+use super::machines::{self, State};
+use super::progress::Progress;
+use super::wait::{Look, Wait, words};
+use super::{bootstrap, cilium, fresh, lock, nodes};
+use crate::machine::install::drift;
+use crate::machine::process;
+use crate::state::Paths;
+use crate::topology::{Cni, Node, Topology};
+use crate::{generate, pki, plan};
+
+/// How long one look at `/readyz` may take: the forwarded port takes a connection
+/// before anything listens in the guest, and would keep us until the limit.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How many nodes' logs an error shows.
+const LOGS: usize = 3;
+
+/// Brings the cluster up. `chart`: Cilium's Helm chart on disk.
+pub fn up(
+    paths: &Paths,
+    topology: &Topology,
+    options: &Options,
+    chart: Option<&Path>,
+) -> Result<()> {
+    lock::hold(paths, "up", || {
+        let names = topology.nodes.iter().map(|node| node.name.as_str());
+        let site = Site {
+            paths,
+            topology,
+            plan: &plan::plan(topology),
+            progress: &Progress::new(names.chain(["cluster"])),
+            interrupt: &Interrupt::install()?,
+        };
+        Up {
+            site,
+            options,
+            chart,
+        }
+        .run()
+    })
+}
+
+struct Up<'a> {
+    site: Site<'a>,
+    options: &'a Options,
+    chart: Option<&'a Path>,
+}
+
+impl Up<'_> {
+    fn run(&self) -> Result<()> {
+        generate::write(self.site.topology, self.site.plan, self.site.paths)?;
+        pki::host_kubeconfig(self.site.topology, self.site.paths)?;
+        let started = self.machines()?;
+        let limits = machines::limits(self.site.paths)?;
+        self.wait_for_api(limits)?;
+        let admin = Client::new(
+            self.site.topology.api_port,
+            &pki::admin_identity(self.site.paths)?,
+            limits.request(),
+        )?;
+        let task = self.site.progress.task("cluster");
+        task.stage("permissions");
+        bootstrap::bindings(
+            self.site.paths,
+            &admin,
+            self.site.topology.api_port,
+            limits.request(),
+        )?;
+        if self.site.topology.cni == Cni::Cilium {
+            task.stage("Cilium");
+            cilium::install(self.site.paths, &admin, self.chart, self.site.interrupt)?;
+        }
+        task.stage("nodes Ready");
+        self.wait_for_nodes(&admin, limits, started)?;
+        task.done();
+        let kubeconfig = self.site.paths.kubeconfig();
+        println!("kubeconfig: {}", kubeconfig.display());
+        println!(
+            "try: kubectl --kubeconfig {} get nodes",
+            kubeconfig.display()
+        );
+        Ok(())
+    }
+
+    /// Installs what is not installed and starts what does not run. True when any was started.
+    fn machines(&self) -> Result<bool> {
+        let (mut to_install, mut to_start) = (Vec::new(), Vec::new());
+        for node in &self.site.topology.nodes {
+            match machines::state(self.site.paths, node)? {
+                State::NotInstalled => to_install.push(node),
+                State::Stopped => to_start.push(node),
+                State::Running => {}
+            }
+        }
+        self.warn_of_drift(&to_install)?;
+        if to_install.is_empty() && to_start.is_empty() {
+            return Ok(false);
+        }
+        let wanted: Vec<Wanted<'_>> = to_install
+            .iter()
+            .map(|&node| Wanted {
+                node,
+                install: true,
+            })
+            .chain(to_start.iter().map(|&node| Wanted {
+                node,
+                install: false,
+            }))
+            .collect();
+        self.site.check_host(&wanted)?;
+        let cilium = self.site.topology.cni == Cni::Cilium;
+        if cilium {
+            cilium::helm()?;
+        }
+        let host = if to_install.is_empty() {
+            self.site.host(self.options, None)?
+        } else {
+            let medium = install::medium(self.options)?;
+            let host = self.site.host(self.options, Some(&medium))?;
+            if cilium && let Some(warning) = cilium::registry_warning() {
+                self.site.progress.say(&warning);
+            }
+            self.site.install(&host, &to_install, &medium)?;
+            host
+        };
+        for node in to_install.into_iter().chain(to_start) {
+            self.site.interrupt.check()?;
+            process::start(&host, self.site.paths, self.site.topology, node)
+                .with_context(|| format!("cannot start {}", node.name))?;
+        }
+        Ok(true)
+    }
+
+    /// What is generated now may differ from what a node was installed with.
+    fn warn_of_drift(&self, to_install: &[&Node]) -> Result<()> {
+        for node in &self.site.topology.nodes {
+            let installs = to_install.iter().any(|other| other.name == node.name);
+            if !installs && drift(self.site.paths, self.site.topology, self.site.plan, node)? {
+                self.site.progress.say(&format!(
+                    "warning: {0} runs an older configuration than hosts/{0} has now; \
+                     `hardway install {0}` installs it again",
+                    node.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_for_api(&self, limits: Limits) -> Result<()> {
+        let control_plane = self
+            .site
+            .topology
+            .control_planes()
+            .next()
+            .context("no control plane")?;
+        let identity = pki::admin_identity(self.site.paths)?;
+        let client = Client::new(self.site.topology.api_port, &identity, LOOK)?;
+        let task = self.site.progress.task(control_plane.name.as_str());
+        task.stage("API ready");
+        self.wait(
+            "the API server to be ready",
+            limits.ready_api(),
+            &[control_plane],
+            limits,
+        )
+        .until(|| {
+            let error = match client.text("/readyz") {
+                Ok(_) => return Ok(Look::Done(())),
+                Err(error) => words(&error),
+            };
+            Ok(self.lost(control_plane).unwrap_or(Look::Missing(error)))
+        })?;
+        task.done();
+        Ok(())
+    }
+
+    fn wait_for_nodes(&self, admin: &Client, limits: Limits, started: bool) -> Result<()> {
+        let workers: Vec<&Node> = self.site.topology.workers().collect();
+        let limit = match self.site.topology.cni {
+            Cni::Bridge => limits.ready_nodes(),
+            Cni::Cilium => limits.pull(),
+        };
+        let before = match started {
+            true => Some(fresh::leases(admin)?),
+            false => None,
+        };
+        self.wait("every node to be Ready", limit, &workers, limits)
+            .until(|| {
+                let registered = match nodes::list(admin) {
+                    Ok(registered) => registered,
+                    // A busy control plane may be late once.
+                    Err(error) => return Ok(Look::Missing(words(&error))),
+                };
+                if self.site.topology.cni == Cni::Bridge {
+                    for &node in &workers {
+                        if let Some(found) = registered
+                            .iter()
+                            .find(|found| found.name == node.name.as_str())
+                        {
+                            nodes::check_pod_cidr(node, found)?;
+                            if let Err(error) = nodes::set_pod_cidr(admin, node, found) {
+                                return Ok(Look::Missing(words(&error)));
+                            }
+                        }
+                    }
+                }
+                let mut missing = nodes::missing(&workers, &registered);
+                if missing.is_empty() {
+                    let stale = fresh::stale(
+                        self.site.paths,
+                        admin,
+                        limits,
+                        &workers,
+                        &registered,
+                        before.as_ref(),
+                    );
+                    missing = stale.unwrap_or_else(|error| vec![words(&error)]);
+                }
+                if missing.is_empty() {
+                    return Ok(Look::Done(()));
+                }
+                for &node in &workers {
+                    if let Some(lost) = self.lost(node) {
+                        return Ok(lost);
+                    }
+                }
+                Ok(Look::Missing(missing.join("; ")))
+            })
+    }
+
+    /// A machine that has ended will not become ready.
+    fn lost<T>(&self, node: &Node) -> Option<Look<T>> {
+        if process::find(self.site.paths, &node.name).is_some() {
+            return None;
+        }
+        let log = self.site.paths.node(&node.name).qemu_log();
+        let said = super::wait::tail(&log).map_or(String::new(), |tail| format!("\n{tail}"));
+        Some(Look::Lost(format!(
+            "{}'s machine has ended{said}",
+            node.name
+        )))
+    }
+
+    fn wait<'w>(
+        &'w self,
+        what: &'w str,
+        limit: Duration,
+        nodes: &[&Node],
+        limits: Limits,
+    ) -> Wait<'w> {
+        Wait {
+            what,
+            limit,
+            pause: limits.pause(),
+            interrupt: self.site.interrupt,
+            logs: nodes
+                .iter()
+                .take(LOGS)
+                .map(|node| self.site.paths.node(&node.name).serial_log())
+                .collect(),
+            hint: Some(format!(
+                "the consoles' logs are {}; `hardway up` waits on, `hardway down` stops the machines",
+                self.site.paths.state().join("nodes/*/serial.log").display()
+            )),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What spans machines, as far as it can be seen without one: the API client
+//! against a TLS server, the lock, and the verbs where there is no cluster yet.
+
+// Helpers stop a test as its own body does.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hardway::cluster::api::{self, Client};
+use hardway::cluster::lock;
+use hardway::pki::Identity;
+use hardway::report::render;
+use hardway::state::Paths;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// An authority of one's own and what it signs.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "kubernetes-ca");
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    fn sign(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Identity {
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![usage];
+        let key = KeyPair::generate().unwrap();
+        Identity {
+            certificate_pem: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key_pem: Zeroizing::new(key.serialize_pem()),
+            ca_pem: self.pem.clone(),
+        }
+    }
+
+    fn client(&self) -> Identity {
+        self.sign("admin", ExtendedKeyUsagePurpose::ClientAuth)
+    }
+}
+
+/// Serves `answer` (given the request's head and body, and whether a certificate
+/// was shown) on a port of its own, until the test ends.
+fn serve(
+    authority: &Authority,
+    answer: impl Fn(&str, &str, bool) -> (u16, String) + Send + 'static,
+) -> u16 {
+    let identity = authority.sign("kube-apiserver", ExtendedKeyUsagePurpose::ServerAuth);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    roots.add(der(&authority.pem)).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(
+            vec![der(&identity.certificate_pem)],
+            PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, socket.unwrap());
+            let mut head = String::new();
+            let mut reader = BufReader::new(&mut stream);
+            while let Ok(read) = reader.read_line(&mut head) {
+                if read == 0 || head.ends_with("\r\n\r\n") {
+                    break;
+                }
+            }
+            let length = head
+                .lines()
+                .find_map(|line| {
+                    let line = line.to_lowercase();
+                    line.strip_prefix("content-length: ")?.parse().ok()
+                })
+                .unwrap_or(0);
+            let mut body = vec![0; length];
+            if reader.read_exact(&mut body).is_err() || head.is_empty() {
+                continue;
+            }
+            let shown = stream.conn.peer_certificates().is_some();
+            let (status, text) = answer(&head, &String::from_utf8_lossy(&body), shown);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status} Words\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+                text.len()
+            );
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    port
+}
+
+fn api_like(head: &str, body: &str, shown: bool) -> (u16, String) {
+    if !shown {
+        let status = json!({ "kind": "Status", "message": "nodes is forbidden", "code": 403 });
+        return (403, status.to_string());
+    }
+    if head.starts_with("GET /absent") {
+        return (404, json!({ "message": "absent" }).to_string());
+    }
+    (200, json!({ "head": head, "body": body }).to_string())
+}
+
+#[test]
+fn the_client_shows_its_certificate_and_sends_what_it_says() {
+    let authority = Authority::new();
+    let port = serve(&authority, api_like);
+    let client = Client::new(port, &authority.client(), LIMIT).unwrap();
+    let head = |answer: &serde_json::Value| answer["head"].as_str().unwrap().to_owned();
+
+    let got = head(&client.get("/api/v1/nodes").unwrap());
+    assert!(got.starts_with("GET /api/v1/nodes HTTP/1.1\r\n"), "{got}");
+
+    let answer = client
+        .merge("/api/v1/nodes/sigma", &json!({ "spec": {} }))
+        .unwrap();
+    let got = head(&answer);
+    assert!(got.starts_with("PATCH /api/v1/nodes/sigma "), "{got}");
+    assert!(
+        got.contains("content-type: application/merge-patch+json\r\n"),
+        "{got}"
+    );
+    assert_eq!(answer["body"], r#"{"spec":{}}"#);
+
+    let got = head(&client.apply("/apis/x", "kind: X\n").unwrap());
+    assert!(
+        got.starts_with("PATCH /apis/x?fieldManager=hardway&force=true "),
+        "{got}"
+    );
+    assert!(
+        got.contains("content-type: application/apply-patch+yaml\r\n"),
+        "{got}"
+    );
+
+    let got = head(&client.delete("/api/v1/namespaces/x").unwrap());
+    assert!(got.starts_with("DELETE /api/v1/namespaces/x "), "{got}");
+    assert_eq!(client.find("/absent").unwrap(), None);
+}
+
+#[test]
+fn a_refusal_carries_the_status_and_kubernetes_words() {
+    let authority = Authority::new();
+    let port = serve(&authority, api_like);
+    let client = Client::anonymous(port, &authority.pem, LIMIT).unwrap();
+    let error = client.get("/api/v1/nodes").unwrap_err();
+    assert_eq!(api::status(&error), Some(403));
+    assert_eq!(
+        render(&error),
+        "error: the API server refused GET /api/v1/nodes\n\
+         caused by: HTTP 403: nodes is forbidden\n"
+    );
+}
+
+#[test]
+fn a_server_of_another_authority_is_not_believed() {
+    let port = serve(&Authority::new(), api_like);
+    let client = Client::new(port, &Authority::new().client(), LIMIT).unwrap();
+    let error = client.get("/api/v1/nodes").unwrap_err();
+    assert_eq!(api::status(&error), None);
+    assert!(format!("{error:#}").contains("certificate"), "{error:#}");
+}
+
+#[test]
+fn a_server_that_never_answers_costs_the_limit_and_no_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let authority = Authority::new();
+    let client = Client::new(port, &authority.client(), Duration::from_millis(300)).unwrap();
+    let start = Instant::now();
+    let error = client.get("/readyz").unwrap_err();
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+    let first = format!("error: no answer to GET https://127.0.0.1:{port}/readyz within 0.3 s\n");
+    assert!(render(&error).starts_with(&first), "{error:#}");
+}
+
+#[test]
+fn two_runs_are_kept_apart_and_the_second_is_told_by_whom() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::new(folder.path());
+    let error = lock::hold(&paths, "up", || {
+        Ok(lock::hold(&paths, "down", || Ok(())).unwrap_err())
+    })
+    .unwrap();
+    assert_eq!(
+        render(&error),
+        format!(
+            "error: `hardway up` (process {}) is working on this cluster\n\
+             hint: wait until it is done, or end it with Ctrl-C\n",
+            std::process::id()
+        )
+    );
+    // Free again; and a killed run's text keeps nobody away.
+    std::fs::write(paths.lock(), "1 up\n").unwrap();
+    lock::hold(&paths, "down", || Ok(())).unwrap();
+}
+
+/// `hardway` on a cluster of its own; nothing of the environment but PATH.
+fn hardway(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    hardway_with_path(dir, arguments, path.as_ref())
+}
+
+fn hardway_with_path(dir: &Path, arguments: &[&str], path: &Path) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_hardway"))
+        .arg("--dir")
+        .arg(dir)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// A starting point as `hardway init` writes it, with small machines.
+fn cluster() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let (code, _, stderr) = hardway(folder.path(), &["init", dir]);
+    assert_eq!(code, 0, "{stderr}");
+    let small = "WORKER_MEM=2048\nCONTROL_PLANE_MEM=2048\n";
+    std::fs::write(folder.path().join("cluster.env"), small).unwrap();
+    folder
+}
+
+/// The starting point's CNI is Cilium.
+fn use_bridge(dir: &Path) {
+    let path = dir.join("cluster.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let changed = text.replace("\"cilium\"", "\"bridge\"");
+    assert_ne!(text, changed);
+    std::fs::write(&path, changed).unwrap();
+}
+
+#[test]
+fn status_says_that_there_is_no_cluster_yet() {
+    let folder = cluster();
+    let start = Instant::now();
+    let (code, stdout, stderr) = hardway(folder.path(), &["status"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(
+        stdout.ends_with(": no cluster yet; `hardway up` makes one\n"),
+        "{stdout}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(2));
+
+    let (code, stdout, _) = hardway(folder.path(), &["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(status["api"]["ready"], false);
+    assert_eq!(status["nodes"][0]["name"], "alpha");
+    assert_eq!(status["nodes"][0]["machine"], "not-installed");
+}
+
+#[test]
+fn verbs_on_a_cluster_that_is_not_there_say_so() {
+    let folder = cluster();
+    for verb in [&["kubectl", "get", "nodes", "-o", "wide"][..], &["verify"]] {
+        let (code, stdout, stderr) = hardway(folder.path(), verb);
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        assert!(
+            stderr.starts_with("error: no cluster yet: there is no "),
+            "{stderr}"
+        );
+        assert!(stderr.ends_with("hint: run `hardway up`\n"), "{stderr}");
+    }
+    let (code, stdout, _) = hardway(folder.path(), &["down"]);
+    assert_eq!(
+        (code, stdout.as_str()),
+        (0, "nothing to do: no machine runs\n")
+    );
+    let (code, stdout, _) = hardway(folder.path(), &["destroy", "--yes"]);
+    assert_eq!(code, 0);
+    assert!(
+        stdout.starts_with("nothing to do: there is no "),
+        "{stdout}"
+    );
+    assert!(!folder.path().join(".hardway").exists());
+}
+
+#[test]
+fn destroy_wants_a_yes_and_keeps_what_people_wrote() {
+    let folder = cluster();
+    let (code, _, stderr) = hardway(folder.path(), &["generate"]);
+    assert_eq!(code, 0, "{stderr}");
+    let state = folder.path().join(".hardway");
+    let (code, _, stderr) = hardway(folder.path(), &["destroy"]);
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains("with every key and certificate"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.ends_with("hint: say `hardway destroy --yes`\n"),
+        "{stderr}"
+    );
+    assert!(state.is_dir());
+    let (code, _, stderr) = hardway(folder.path(), &["destroy", "--yes"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(!state.exists());
+    assert!(folder.path().join("hosts/alpha/default.nix").is_file());
+    assert!(folder.path().join("cluster.json").is_file());
+}
+
+#[test]
+fn up_without_a_medium_says_how_to_get_one() {
+    let folder = cluster();
+    use_bridge(folder.path());
+    let (code, stdout, stderr) = hardway(folder.path(), &["up"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(
+        stderr.contains("error: no medium to install from\n"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("--iso PATH or HARDWAY_ISO=PATH"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("rehearsal/build-medium"), "{stderr}");
+}
+
+#[test]
+fn up_names_the_memory_that_fits() {
+    let folder = cluster();
+    use_bridge(folder.path());
+    std::fs::write(folder.path().join("cluster.env"), "WORKER_MEM=4194304\n").unwrap();
+    let (code, _, stderr) = hardway(folder.path(), &["up"]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("error: the host has too little memory: 3 machines ask for "),
+        "{stderr}"
+    );
+    assert!(stderr.contains("hint: "), "{stderr}");
+}
+
+#[test]
+fn up_with_cilium_and_no_helm_names_the_package() {
+    let folder = cluster();
+    let empty = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = hardway_with_path(folder.path(), &["up"], empty.path());
+    assert_eq!(code, 1);
+    assert!(stderr.contains("error: helm is not installed"), "{stderr}");
+    assert!(stderr.contains("kubernetes-helm"), "{stderr}");
+}
