@@ -14,7 +14,7 @@ use hardway::machine::{Host, HostOptions, Medium, argv, disk};
 use hardway::report::render;
 use hardway::topology::{self, Node};
 
-use crate::support::{Cluster, Script, alive, signal};
+use crate::support::{Cluster, Script, alive, named_by_a_process, signal};
 
 fn iso() -> PathBuf {
     let iso = std::env::var_os("HARDWAY_ISO");
@@ -108,10 +108,7 @@ fn interrupted_while_installing_then_installed() {
     let rest: Vec<String> = said.map(Result::unwrap).collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
     let disk = cluster.paths.node(&cluster.sigma().name).disk();
-    let users = Command::new("fuser").arg(&disk).output();
-    if let Ok(users) = users {
-        assert!(!users.status.success(), "the machine still has its disk");
-    }
+    assert!(!named_by_a_process(&disk), "the machine outlives hardway");
     assert!(
         !cluster
             .paths

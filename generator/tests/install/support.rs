@@ -161,6 +161,18 @@ pub(crate) fn alive(pid: u32) -> bool {
         .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
+/// Whether a running process has `file` in its command line.
+pub(crate) fn named_by_a_process(file: &Path) -> bool {
+    let name = file.as_os_str().as_encoded_bytes();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .any(|entry| {
+            fs::read(entry.path().join("cmdline"))
+                .is_ok_and(|words| words.windows(name.len()).any(|part| part == name))
+        })
+}
+
 pub(crate) fn signal(name: &str, pid: u32) {
     let sent = Command::new("kill")
         .args([format!("-{name}"), pid.to_string()])
