@@ -9,15 +9,19 @@ pub const USAGE: u8 = 2;
 pub const INTERRUPTED: u8 = 130;
 
 /// What to do about a failure. Attach it with [`WithHint::hint`]; it is printed
-/// last and is no part of the chain of causes.
+/// last and is no part of the chain of causes. The innermost one wins: who was
+/// nearest to the failure knows best.
 #[derive(Debug, Clone)]
 pub struct Hint(pub String);
 
 impl fmt::Display for Hint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        write!(out, "{HINT}{}", self.0)
     }
 }
+
+/// How a hint in a chain of causes is told from a cause.
+const HINT: &str = "hint: ";
 
 /// A failure that ends the program with a code of its own, e.g. [`INTERRUPTED`].
 /// Attach it as a context, like a [`Hint`].
@@ -43,20 +47,21 @@ impl<T, E: Into<anyhow::Error>> WithHint<T> for Result<T, E> {
 
 /// The whole message for `error`, ready for stderr, newline included.
 pub fn render(error: &anyhow::Error) -> String {
-    let hint = error.downcast_ref::<Hint>().map(ToString::to_string);
     let code = error.downcast_ref::<Code>().map(ToString::to_string);
-    let mut text = String::new();
-    let causes = error
+    let (hints, causes): (Vec<String>, Vec<String>) = error
         .chain()
         .map(ToString::to_string)
-        .filter(|cause| Some(cause) != hint.as_ref() && Some(cause) != code.as_ref());
-    for (depth, cause) in causes.enumerate() {
+        .filter(|cause| Some(cause) != code.as_ref())
+        .partition(|cause| cause.starts_with(HINT));
+    let mut text = String::new();
+    for (depth, cause) in causes.iter().enumerate() {
         text += if depth == 0 { "error: " } else { "caused by: " };
-        text += &cause;
+        text += cause;
         text.push('\n');
     }
-    if let Some(hint) = hint {
-        text += &format!("hint: {hint}\n");
+    if let Some(hint) = hints.last() {
+        text += hint;
+        text.push('\n');
     }
     text
 }
@@ -89,6 +94,19 @@ mod tests {
         assert_eq!(
             render(&outer),
             "error: cannot start alpha\ncaused by: port taken\nhint: choose another\n"
+        );
+    }
+
+    #[test]
+    fn of_two_hints_the_one_nearest_to_the_failure_is_told() {
+        let inner: anyhow::Result<()> = Err(anyhow::anyhow!("not found")).hint("apt install qemu");
+        let outer = inner
+            .context("cannot start alpha")
+            .hint("look at the log")
+            .unwrap_err();
+        assert_eq!(
+            render(&outer),
+            "error: cannot start alpha\ncaused by: not found\nhint: apt install qemu\n"
         );
     }
 }
