@@ -198,7 +198,7 @@ fn watch(child: &mut Child, console: &Path, complaints: &Path, wanted: &str) -> 
         match ended {
             Ok(None) => {}
             Ok(Some(status)) => {
-                return Err(format!("QEMU ended ({status}): {}", summary(&complaint)));
+                return Err(format!("QEMU ended, {status}: {}", summary(&complaint)));
             }
             Err(error) => return Err(format!("QEMU cannot be watched: {error}")),
         }
@@ -223,7 +223,10 @@ fn summary(complaint: &str) -> String {
     lines()
         .find(|line| line.contains("error"))
         .or_else(|| lines().next())
-        .unwrap_or("it says nothing")
+        // QEMU's name stands before it.
+        .map_or("it says nothing", |line| {
+            line.split_once(": error: ").map_or(line, |(_, said)| said)
+        })
         .to_owned()
 }
 
@@ -265,6 +268,7 @@ mod tests {
         let complaint =
             "qemu: warning: no pni\nKVM internal error. Suberror: 1\nextra data[0]: 1\n";
         assert_eq!(summary(complaint), "KVM internal error. Suberror: 1");
+        assert_eq!(summary("qemu: error: no MSR\nAborted\n"), "no MSR");
         assert_eq!(summary("\nAborted\n"), "Aborted");
     }
 }

@@ -47,7 +47,16 @@ impl Agent {
             // 0xff makes the agent forget a half-read command, and comes back before the answer.
             channel.send(b"\xff", deadline)?;
             channel.request("guest-sync-delimited", &json!({ "id": token }), deadline)?;
-            while channel.receive(deadline)?.get("return") != Some(&json!(token)) {}
+            let wanted = json!({ "return": token });
+            loop {
+                let line = channel.line(deadline)?;
+                let Some(mark) = line.iter().rposition(|byte| *byte == 0xff) else {
+                    continue;
+                };
+                if serde_json::from_slice::<Value>(&line[mark + 1..]).is_ok_and(|it| it == wanted) {
+                    break;
+                }
+            }
             Ok(Self(channel))
         };
         connect()

@@ -73,24 +73,17 @@ impl Channel {
             .with_context(|| format!("cannot write to {}", self.path.display()))
     }
 
-    /// The next line that is JSON; bytes of a broken-off one (0xFF and before) are dropped.
+    /// The next line, which is JSON.
     pub(super) fn receive(&mut self, deadline: Instant) -> Result<Value> {
-        loop {
-            let line = self.line(deadline)?;
-            let start = line
-                .iter()
-                .rposition(|byte| *byte == 0xff)
-                .map_or(0, |at| at + 1);
-            let text = line.get(start..).unwrap_or_default();
-            if text.trim_ascii().is_empty() {
-                continue;
-            }
-            return serde_json::from_slice(text)
-                .with_context(|| format!("{} answered what is no JSON", self.path.display()));
-        }
+        let line = self.line(deadline)?;
+        serde_json::from_slice(&line).with_context(|| {
+            let said = String::from_utf8_lossy(&line);
+            format!("{} said {:?}", self.path.display(), said.trim())
+        })
     }
 
-    fn line(&mut self, deadline: Instant) -> Result<Vec<u8>> {
+    /// The next line, with its end.
+    pub(super) fn line(&mut self, deadline: Instant) -> Result<Vec<u8>> {
         let mut searched = 0;
         loop {
             if let Some(end) = self.pending[searched..]

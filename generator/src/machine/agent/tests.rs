@@ -25,7 +25,9 @@ fn agent(socket: &Path, replies: Vec<Value>) -> JoinHandle<Vec<Value>> {
             let request: Value = serde_json::from_slice(&line[start..]).unwrap();
             if request["execute"] == "guest-sync-delimited" {
                 let id = &request["arguments"]["id"];
-                writer.write_all(b"{\"return\": 7}\n{\"retu\xff").unwrap();
+                writer
+                    .write_all(b"turn\": 6}\n{\"return\": 7}\n{\"retu\xff")
+                    .unwrap();
                 writeln!(writer, "{}", json!({ "return": id })).unwrap();
             } else {
                 writeln!(writer, "{}", replies.next().unwrap()).unwrap();
