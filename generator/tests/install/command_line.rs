@@ -17,7 +17,7 @@ fn a_node_that_is_not_in_the_cluster() {
         .args(["install", "omega", "--iso", "/nonexistent.iso"])
         .assert()
         .code(1);
-    insta::assert_snapshot!(String::from_utf8_lossy(&assert.get_output().stderr));
+    insta::assert_snapshot!(told(&assert.get_output().stderr));
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_medium_of_another_architecture() {
         .env("XDG_CACHE_HOME", folder.path())
         .assert()
         .code(1);
-    let text = String::from_utf8_lossy(&assert.get_output().stderr);
+    let text = told(&assert.get_output().stderr);
     insta::assert_snapshot!(text.replace(&iso.display().to_string(), "[iso]"));
 }
 
@@ -69,5 +69,15 @@ fn expect_is_missing() {
         .env("XDG_CACHE_HOME", folder.path())
         .assert()
         .code(1);
-    insta::assert_snapshot!(String::from_utf8_lossy(&assert.get_output().stderr));
+    insta::assert_snapshot!(told(&assert.get_output().stderr));
+}
+
+/// What was told, but for the word about an accelerator that is there and does not
+/// work: it depends on the host.
+fn told(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let lines = text
+        .lines()
+        .filter(|line| !line.contains(" is there but does not run a guest "));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
