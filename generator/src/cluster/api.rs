@@ -175,10 +175,42 @@ fn json(path: &str, text: &str) -> Result<Value> {
     serde_json::from_str(text).with_context(|| format!("the answer to {path} is not JSON"))
 }
 
-/// Kubernetes wraps its words in a `Status` object; other servers do not.
+/// Kubernetes wraps its words in a `Status` object; `/readyz` lists every check,
+/// of which those that fail matter (`[-]…`); other servers say what they say.
 fn message(body: &str) -> String {
-    serde_json::from_str::<Value>(body)
-        .ok()
-        .and_then(|status| Some(status.get("message")?.as_str()?.to_owned()))
-        .unwrap_or_else(|| body.trim().to_owned())
+    let status = serde_json::from_str::<Value>(body).ok();
+    if let Some(words) = status
+        .as_ref()
+        .and_then(|status| status["message"].as_str())
+    {
+        return words.to_owned();
+    }
+    let failing: Vec<&str> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("[-]"))
+        .collect();
+    if failing.is_empty() {
+        return body.trim().to_owned();
+    }
+    failing.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_readyz_only_the_failing_checks_are_told() {
+        let body = "[+]ping ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\n\
+                    [+]shutdown ok\nreadyz check failed\n";
+        assert_eq!(
+            message(body),
+            "poststarthook/rbac/bootstrap-roles failed: reason withheld"
+        );
+        assert_eq!(
+            message(r#"{"kind":"Status","message":"forbidden"}"#),
+            "forbidden"
+        );
+        assert_eq!(message("404 page not found\n"), "404 page not found");
+    }
 }

@@ -59,7 +59,7 @@ pub(super) fn service(bench: &Bench<'_>, pods: &[Pod]) -> Result<Found> {
     let address = cluster_ip(bench)?;
     for pod in pods {
         let what = format!("{address} to answer {}", pod.name);
-        bench.wait(&what, bench.limits.pods()).until(|| {
+        bench.wait(&what, bench.limits.command()).until(|| {
             Ok(match bench.in_pod(pod, &fetch(&address, 80)) {
                 Ok(page) if pods.iter().any(|pod| pod.name == page.trim()) => Look::Done(()),
                 Ok(page) => Look::Lost(format!("it answers {page:?}")),
