@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::report::{Code, INTERRUPTED};
 
@@ -14,10 +14,11 @@ use crate::report::{Code, INTERRUPTED};
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes over SIGINT, SIGTERM and SIGHUP for the rest of the process.
+    /// Takes over SIGINT and SIGTERM for the rest of the process. SIGHUP keeps its
+    /// meaning: `nohup hardway up` goes on after a logout.
     pub(super) fn install() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&flag))
                 .context("cannot take over Ctrl-C")?;
         }
