@@ -1,6 +1,7 @@
 //! The machines as the cluster sees them: which there are, which run, and a command in one.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -12,6 +13,9 @@ use crate::machine::{Accelerator, Host};
 use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{Node, NodeName};
+
+/// How long a killed QEMU with a large memory may take to go.
+const DYING: Duration = Duration::from_secs(5);
 
 /// How far a node's machine is.
 #[derive(Debug)]
@@ -25,6 +29,7 @@ pub(super) enum State {
 pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
     let installed = paths.node(&node.name).installed().is_file();
     Ok(match process::find(paths, &node.name) {
+        Some(running) if installed && dying(&running) => State::Stopped,
         Some(_) if installed => State::Running,
         Some(orphan) => {
             // The installer of a run that was killed: nothing of it can be used.
@@ -36,6 +41,22 @@ pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
         None if installed => State::Stopped,
         None => State::NotInstalled,
     })
+}
+
+/// Whether a machine is on its way out: a killed QEMU gives its memory back for a
+/// while before its process is gone, and no longer answers.
+fn dying(running: &Running) -> bool {
+    if running.qmp().is_ok() {
+        return false;
+    }
+    let end = Instant::now() + DYING;
+    while running.alive() {
+        if Instant::now() >= end {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    true
 }
 
 /// Every node that has a machine's folder, also one that cluster.json no longer names.
