@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 use super::medium::hexadecimal;
-use super::{Host, Medium, argv, disk, tarball};
+use super::{Host, Medium, argv, disk, process, tarball};
 use crate::pki;
 use crate::plan::{NodePlan, Plan};
 use crate::report::WithHint;
@@ -135,6 +135,7 @@ pub fn install(
     run.run(&tarballs.lines(), on_stage, cancelled)
         .with_context(|| format!("cannot install {}", node.name))?;
 
+    process::save_command_line(host, paths, topology, node)?;
     let record = Installed {
         medium: medium.label.clone(),
         medium_sha256: medium.sha256.clone(),

@@ -51,15 +51,8 @@ pub fn start(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Re
                 .hint(format!("hardway install {}", node.name));
         }
     }
-    let runtime = paths.create_runtime()?;
     port::all_free(topology, node)?;
-    let argv = argv::boot(host, paths, topology, node)?;
-    // QEMU does not replace the socket file that a dead one left.
-    let stale: Vec<PathBuf> = segment::links(topology, node, &runtime)
-        .into_iter()
-        .map(|link| link.local)
-        .collect();
-    write_script(&files.argv(), &argv, &runtime, &stale)?;
+    save_command_line(host, paths, topology, node)?;
     launch(&files)
         .and_then(|()| {
             find(paths, &node.name)
@@ -67,6 +60,24 @@ pub fn start(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Re
         })
         .with_context(|| format!("cannot start {}", node.name))
         .hint(format!("run it by hand: sh {}", files.argv().display()))
+}
+
+/// Writes the machine's command line beside its disk, as a script that starts it:
+/// after an installation, and again before each start.
+pub(super) fn save_command_line(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+) -> Result<()> {
+    let runtime = paths.create_runtime()?;
+    let argv = argv::boot(host, paths, topology, node)?;
+    // QEMU does not replace the socket file that a dead one left.
+    let stale: Vec<PathBuf> = segment::links(topology, node, &runtime)
+        .into_iter()
+        .map(|link| link.local)
+        .collect();
+    write_script(&paths.node(&node.name).argv(), &argv, &runtime, &stale)
 }
 
 /// The node's QEMU, installing or running, if it is alive. A number in a file
