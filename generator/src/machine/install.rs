@@ -135,6 +135,11 @@ pub fn install(
     run.run(&tarballs.lines(), on_stage, cancelled)
         .with_context(|| format!("cannot install {}", node.name))?;
 
+    // QEMU flushed nothing (see argv.rs): a power cut must not leave a record of a disk
+    // that is not there.
+    fs::File::open(files.disk())
+        .and_then(|disk| disk.sync_all())
+        .with_context(|| format!("cannot write {} to disk", files.disk().display()))?;
     process::save_command_line(host, paths, topology, node)?;
     let record = Installed {
         medium: medium.label.clone(),
