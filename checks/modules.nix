@@ -177,15 +177,49 @@ lib.runTests {
         ]).systemd.services.etcd.serviceConfig.ExecStart;
     expected = true;
   };
+  # `config` is a module's own word too: as an option's name it must work in every
+  # form of a definition. Only in a function's result it is `config.config`.
+  testConfigInEveryForm = {
+    expr =
+      (configOf [
+        node
+        { hardway.components.etcd.config.nested.path = 1; }
+        { hardway.components.etcd = lib.mkIf true { config.inIf = 1; }; }
+        { hardway.components.etcd = lib.mkIf false { config.notInIf = 1; }; }
+        { hardway.components = lib.mkMerge [ { etcd.config.merged = lib.mkForce 2; } { etcd.config.merged = 1; } ]; }
+        { hardway.components.etcd.config = lib.mkMerge [ { nested.more = [ 1 ]; } { nested.more = [ 2 ]; } ]; }
+        ({ config, ... }: { hardway.components.etcd.config.fromConfig = config.networking.hostName; })
+        { hardway.components.etcd = { name, ... }: { config.config.fromFunction = name; }; }
+      ]).hardway.components.etcd.config;
+    expected = {
+      fromConfig = "sigma";
+      fromFunction = "etcd";
+      inIf = 1;
+      merged = 2;
+      nested = {
+        more = [ 1 2 ];
+        path = 1;
+      };
+    };
+  };
+  testConfigForced = {
+    expr =
+      (configOf [
+        node
+        { hardway.components.etcd.config.a.b = 1; }
+        { hardway.components.etcd.config = lib.mkForce { c = null; }; }
+      ]).hardway.components.etcd.config;
+    expected.c = null;
+  };
   testConfigFile = {
     expr =
       (configOf [
         node
         {
-          hardway.components.etcd.configFile = {
-            path = "etcd.yaml";
+          hardway.components.etcd = {
+            configPath = "etcd.yaml";
             format = "yaml";
-            value.a = [ "yes" ];
+            config.a = [ "yes" ];
           };
         }
       ]).environment.etc."etcd.yaml".text;

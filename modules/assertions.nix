@@ -24,9 +24,7 @@ let
     in
     strings "${at}.flags" component.flags
     ++ strings "${at}.environment" component.environment
-    ++ lib.optionals (component.configFile != null) (
-      strings "${at}.configFile.value" component.configFile.value
-    );
+    ++ strings "${at}.config" component.config;
 
   # The names of the files below hardway.pki.directory that a component reads.
   below = "${cfg.pki.directory}/";

@@ -99,37 +99,36 @@ let
             Never a secret itself, only the path of one.
           '';
         };
-        configFile = mkOption {
+        config = mkOption {
+          type = types.attrsOf value;
+          default = { };
+          example = {
+            kind = "KubeletConfiguration";
+            maxPods = 30;
+          };
+          description = ''
+            What the program's configuration file says, where it has one (`configPath`). Never a
+            secret: everyone on the machine can read it.
+
+            Where a component is given as a function, as any submodule may be, this option is
+            `config.config`.
+          '';
+        };
+        configPath = mkOption {
+          type = types.nullOr (types.strMatching "[^/].*");
           default = null;
-          description = "The program's configuration file, if it has one. Never a secret: everyone on the machine can read it.";
-          type = types.nullOr (
-            types.submodule {
-              options = {
-                path = mkOption {
-                  type = types.strMatching "[^/].*";
-                  example = "kubernetes/kubelet.yaml";
-                  description = "Where it is, below /etc.";
-                };
-                format = mkOption {
-                  type = types.enum [
-                    "json"
-                    "yaml"
-                    "toml"
-                  ];
-                  example = "yaml";
-                  description = "How it is written.";
-                };
-                value = mkOption {
-                  type = types.attrsOf value;
-                  example = {
-                    kind = "KubeletConfiguration";
-                    maxPods = 30;
-                  };
-                  description = "What it says.";
-                };
-              };
-            }
-          );
+          example = "kubernetes/kubelet.yaml";
+          description = "Where the configuration file is, below /etc. Without it there is none.";
+        };
+        format = mkOption {
+          type = types.enum [
+            "json"
+            "yaml"
+            "toml"
+          ];
+          default = "yaml";
+          example = "toml";
+          description = "How the configuration file is written.";
         };
         path = mkOption {
           type = types.listOf packageType;
@@ -232,8 +231,8 @@ in
         inherit (component) path;
         # A changed configuration file is as good a reason to restart as a changed flag.
         restartTriggers = lib.optional (
-          component.configFile != null
-        ) config.environment.etc.${component.configFile.path}.source;
+          component.configPath != null
+        ) config.environment.etc.${component.configPath}.source;
       }
     ) components;
 

@@ -159,53 +159,51 @@
       tls-min-version = "VersionTLS12";
       tls-private-key-file = "/var/lib/hardway/pki/kube-apiserver-key.pem";
     };
-    configFile = {
-      format = "yaml";
-      path = "kubernetes/audit-policy.yaml";
-      value = {
-        apiVersion = "audit.k8s.io/v1";
-        kind = "Policy";
-        omitStages = [ "RequestReceived" ];
-        rules = [
-          {
-            level = "None";
-            resources = [
-              {
-                group = "coordination.k8s.io";
-                resources = [ "leases" ];
-              }
-              {
-                group = "";
-                resources = [ "events" ];
-              }
-              {
-                group = "events.k8s.io";
-                resources = [ "events" ];
-              }
-            ];
-          }
-          {
-            level = "Metadata";
-            resources = [
-              {
-                group = "";
-                resources = [ "secrets" "configmaps" "serviceaccounts/token" ];
-              }
-              {
-                group = "authentication.k8s.io";
-                resources = [ "tokenreviews" ];
-              }
-            ];
-          }
-          {
-            level = "Request";
-            verbs = [ "create" "delete" "deletecollection" "patch" "update" ];
-          }
-          {
-            level = "Metadata";
-          }
-        ];
-      };
+    configPath = "kubernetes/audit-policy.yaml";
+    format = "yaml";
+    config = {
+      apiVersion = "audit.k8s.io/v1";
+      kind = "Policy";
+      omitStages = [ "RequestReceived" ];
+      rules = [
+        {
+          level = "None";
+          resources = [
+            {
+              group = "coordination.k8s.io";
+              resources = [ "leases" ];
+            }
+            {
+              group = "";
+              resources = [ "events" ];
+            }
+            {
+              group = "events.k8s.io";
+              resources = [ "events" ];
+            }
+          ];
+        }
+        {
+          level = "Metadata";
+          resources = [
+            {
+              group = "";
+              resources = [ "secrets" "configmaps" "serviceaccounts/token" ];
+            }
+            {
+              group = "authentication.k8s.io";
+              resources = [ "tokenreviews" ];
+            }
+          ];
+        }
+        {
+          level = "Request";
+          verbs = [ "create" "delete" "deletecollection" "patch" "update" ];
+        }
+        {
+          level = "Metadata";
+        }
+      ];
     };
     path = [ ];
     after = [ ];
@@ -256,16 +254,14 @@
       bind-address = "127.0.0.1";
       config = "/etc/kubernetes/kube-scheduler.yaml";
     };
-    configFile = {
-      format = "yaml";
-      path = "kubernetes/kube-scheduler.yaml";
-      value = {
-        apiVersion = "kubescheduler.config.k8s.io/v1";
-        clientConnection.kubeconfig = "/var/lib/hardway/pki/kube-scheduler.kubeconfig";
-        enableProfiling = false;
-        kind = "KubeSchedulerConfiguration";
-        leaderElection.leaderElect = true;
-      };
+    configPath = "kubernetes/kube-scheduler.yaml";
+    format = "yaml";
+    config = {
+      apiVersion = "kubescheduler.config.k8s.io/v1";
+      clientConnection.kubeconfig = "/var/lib/hardway/pki/kube-scheduler.kubeconfig";
+      enableProfiling = false;
+      kind = "KubeSchedulerConfiguration";
+      leaderElection.leaderElect = true;
     };
     path = [ ];
     after = [ "kube-apiserver.service" ];

@@ -93,25 +93,23 @@
     package = "containerd";
     command = "containerd";
     flags.config = "/etc/containerd/config.toml";
-    configFile = {
-      format = "toml";
-      path = "containerd/config.toml";
-      value = {
-        plugins = {
-          "io.containerd.cri.v1.images".pinned_images.sandbox = "registry.k8s.io/pause:3.10";
-          "io.containerd.cri.v1.runtime" = {
-            cni = {
-              bin_dirs = [ "/opt/cni/bin" ];
-              conf_dir = "/etc/cni/net.d";
-            };
-            containerd.runtimes.runc = {
-              options.SystemdCgroup = true;
-              runtime_type = "io.containerd.runc.v2";
-            };
+    configPath = "containerd/config.toml";
+    format = "toml";
+    config = {
+      plugins = {
+        "io.containerd.cri.v1.images".pinned_images.sandbox = "registry.k8s.io/pause:3.10";
+        "io.containerd.cri.v1.runtime" = {
+          cni = {
+            bin_dirs = [ "/opt/cni/bin" ];
+            conf_dir = "/etc/cni/net.d";
+          };
+          containerd.runtimes.runc = {
+            options.SystemdCgroup = true;
+            runtime_type = "io.containerd.runc.v2";
           };
         };
-        version = 3;
       };
+      version = 3;
     };
     path = [ "containerd" "iproute2" "iptables" "kmod" "runc" "util-linux" ];
     after = [ "systemd-networkd.service" ];
@@ -133,36 +131,34 @@
       kubeconfig = "/var/lib/hardway/pki/kubelet-sigma.kubeconfig";
       node-ip = "10.240.0.21";
     };
-    configFile = {
-      format = "yaml";
-      path = "kubernetes/kubelet.yaml";
-      value = {
-        address = "0.0.0.0";
-        apiVersion = "kubelet.config.k8s.io/v1beta1";
-        authentication = {
-          anonymous.enabled = false;
-          webhook.enabled = true;
-          x509.clientCAFile = "/var/lib/hardway/pki/ca.pem";
-        };
-        authorization.mode = "Webhook";
-        cgroupDriver = "systemd";
-        clusterDNS = [ "10.32.0.10" ];
-        clusterDomain = "cluster.local";
-        containerRuntimeEndpoint = "unix:///run/containerd/containerd.sock";
-        failSwapOn = true;
-        kind = "KubeletConfiguration";
-        port = 10250;
-        readOnlyPort = 0;
-        resolvConf = "/run/systemd/resolve/resolv.conf";
-        shutdownGracePeriod = "30s";
-        shutdownGracePeriodCriticalPods = "10s";
-        systemReserved = {
-          cpu = "100m";
-          memory = "256Mi";
-        };
-        tlsCertFile = "/var/lib/hardway/pki/kubelet-serving-sigma.pem";
-        tlsPrivateKeyFile = "/var/lib/hardway/pki/kubelet-serving-sigma-key.pem";
+    configPath = "kubernetes/kubelet.yaml";
+    format = "yaml";
+    config = {
+      address = "0.0.0.0";
+      apiVersion = "kubelet.config.k8s.io/v1beta1";
+      authentication = {
+        anonymous.enabled = false;
+        webhook.enabled = true;
+        x509.clientCAFile = "/var/lib/hardway/pki/ca.pem";
       };
+      authorization.mode = "Webhook";
+      cgroupDriver = "systemd";
+      clusterDNS = [ "10.32.0.10" ];
+      clusterDomain = "cluster.local";
+      containerRuntimeEndpoint = "unix:///run/containerd/containerd.sock";
+      failSwapOn = true;
+      kind = "KubeletConfiguration";
+      port = 10250;
+      readOnlyPort = 0;
+      resolvConf = "/run/systemd/resolve/resolv.conf";
+      shutdownGracePeriod = "30s";
+      shutdownGracePeriodCriticalPods = "10s";
+      systemReserved = {
+        cpu = "100m";
+        memory = "256Mi";
+      };
+      tlsCertFile = "/var/lib/hardway/pki/kubelet-serving-sigma.pem";
+      tlsPrivateKeyFile = "/var/lib/hardway/pki/kubelet-serving-sigma-key.pem";
     };
     path = [ "conntrack-tools" "ethtool" "iproute2" "iptables" "socat" "util-linux" ];
     after = [ "systemd-networkd.service" ];

@@ -28,11 +28,10 @@ let
   systemd = import ./systemd.nix { inherit flags text; };
   pki = import ./pki.nix { inherit (systemd) execLine; };
 
-  configFiles =
+  # Components that have a configuration file.
+  configured =
     components:
-    builtins.filter (file: file != null) (
-      map (component: component.configFile or null) (builtins.attrValues components)
-    );
+    builtins.filter (component: component.configPath or null != null) (builtins.attrValues components);
 in
 {
   inherit flags formats pki;
@@ -43,10 +42,10 @@ in
   etc =
     components:
     builtins.listToAttrs (
-      map (file: {
-        name = file.path;
-        value = formats.${file.format} file.value;
-      }) (configFiles components)
+      map (component: {
+        name = component.configPath;
+        value = formats.${component.format} component.config;
+      }) (configured components)
     );
 
   users =

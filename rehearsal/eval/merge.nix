@@ -110,9 +110,7 @@ let
 
   merge =
     path: type: definitions:
-    if type ? fields && type ? default && filter (one: one.value != null) (concatMap discharge definitions) == [ ] then
-      type.default
-    else if type ? fields then
+    if type ? fields then
       let
         pushed = concatMap (pushDown path) definitions;
         stray = concatMap (

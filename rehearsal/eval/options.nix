@@ -2,7 +2,7 @@
 # nothing of a host module or of a user's own module is skipped without a word.
 let
   types = import ./types.nix;
-  inherit (types) attrsOf bool enum file int lines listOf nullOr only optionalSet package port set str strMatching value withDefault;
+  inherit (types) attrsOf bool enum file int lines listOf nullOr only package port set str strMatching value withDefault;
   yes = withDefault true bool;
   no = withDefault false bool;
   text = withDefault "" str;
@@ -37,11 +37,9 @@ let
     command = withDefault owner str;
     arguments = listOf str;
     flags = attrsOf value;
-    configFile = optionalSet {
-      path = strMatching "[^/].*";
-      format = enum [ "json" "yaml" "toml" ];
-      value = attrsOf value;
-    };
+    config = attrsOf value;
+    configPath = nullOr (strMatching "[^/].*");
+    format = withDefault "yaml" (enum [ "json" "yaml" "toml" ]);
     path = listOf package;
     environment = attrsOf str;
     after = listOf str;

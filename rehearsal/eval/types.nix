@@ -67,7 +67,6 @@ rec {
     name = "an attribute set";
     inherit fields;
   };
-  optionalSet = fields: set fields // { default = null; };
   withDefault = default: type: type // { inherit default; };
 
   # Whatever JSON can say. Sets merge by name and lists one after the other, so

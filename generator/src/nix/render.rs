@@ -186,10 +186,11 @@ fn fields(component: &Component) -> Vec<Value> {
         ("flags", json!(component.flags)),
     ];
     if let Some(config) = &component.config {
-        fields.push((
-            "configFile",
-            json!({ "path": config.path, "format": config.format, "value": config.value }),
-        ));
+        fields.extend([
+            ("configPath", json!(config.path)),
+            ("format", json!(config.format)),
+            ("config", config.value.clone()),
+        ]);
     }
     fields.extend([
         ("path", json!(component.path)),
