@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::firmware::Firmware;
 use super::{Arch, tool};
+use crate::file;
 use crate::report::WithHint;
 use crate::state::NodePaths;
 use crate::topology::Node;
@@ -103,10 +104,7 @@ pub fn padded_code(arch: Arch, firmware: &Firmware) -> Result<PathBuf> {
     let folder = super::cache_folder().context("no home folder for the cache")?;
     let padded = folder.join(format!("aarch64-firmware-{name}.fd"));
     if !padded.is_file() {
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let partial = tempfile::NamedTempFile::new_in(&folder)?;
-        fs::write(partial.path(), bytes)?;
-        partial.persist(&padded)?;
+        file::replace(&padded, &bytes, file::PRIVATE)?;
     }
     Ok(padded)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accelerator::{self, Accelerator};
 use super::{Arch, Firmware, tool};
+use crate::file;
 use crate::report::WithHint;
 use crate::state::Paths;
 
@@ -113,17 +114,8 @@ impl Host {
 
     fn pin(&self, paths: &Paths) -> Result<()> {
         paths.create_state()?;
-        let file = paths.machine_json();
-        let partial = tempfile::NamedTempFile::new_in(paths.state())
-            .with_context(|| format!("cannot write into {}", paths.state().display()))?;
-        fs::write(
-            partial.path(),
-            format!("{}\n", serde_json::to_string_pretty(self)?),
-        )?;
-        partial
-            .persist(&file)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-        Ok(())
+        let text = format!("{}\n", serde_json::to_string_pretty(self)?);
+        file::replace(&paths.machine_json(), text.as_bytes(), file::PRIVATE)
     }
 
     /// By how much time limits are stretched: emulation is slow.

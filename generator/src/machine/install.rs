@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::medium::hexadecimal;
 use super::{Host, Medium, argv, disk, process, tarball};
+use crate::file;
 use crate::pki;
 use crate::plan::{NodePlan, Plan};
 use crate::report::WithHint;
@@ -85,6 +86,11 @@ fn plan_of<'a>(plan: &'a Plan, node: &Node) -> Result<&'a NodePlan> {
         .iter()
         .find(|planned| planned.name == node.name)
         .with_context(|| format!("the plan has no node {}", node.name))
+}
+
+/// Fails where a program that installations need is missing: once, before several begin.
+pub fn requirements() -> Result<()> {
+    expect::find().map(drop)
 }
 
 /// Installs `node` on a fresh disk; what was on the old one is lost. `on_stage`
@@ -179,16 +185,7 @@ fn remove_record(paths: &Paths, node: &Node) -> Result<()> {
 }
 
 fn write_record(paths: &Paths, node: &Node, record: &Installed) -> Result<()> {
-    let files = paths.node(&node.name);
-    let file = files.installed();
-    let write = || -> Result<()> {
-        let partial = tempfile::NamedTempFile::new_in(&files.dir)?;
-        fs::write(
-            partial.path(),
-            format!("{}\n", serde_json::to_string_pretty(record)?),
-        )?;
-        partial.persist(&file)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
+    let text = format!("{}\n", serde_json::to_string_pretty(record)?);
+    let path = paths.node(&node.name).installed();
+    file::replace(&path, text.as_bytes(), file::PRIVATE)
 }

@@ -5,7 +5,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::agent::Agent;
 use super::argument::{quoted, script};
 use super::qmp::Qmp;
 use super::{Host, argv, port, segment};
+use crate::file;
 use crate::report::WithHint;
 use crate::state::{NodePaths, Paths};
 use crate::topology::{Node, NodeName, Topology};
@@ -62,6 +62,11 @@ pub fn start(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Re
         .hint(format!("run it by hand: sh {}", files.argv().display()))
 }
 
+/// Fails if a port of the host that this machine forwards is taken, naming by whom.
+pub fn ports_free(topology: &Topology, node: &Node) -> Result<()> {
+    port::all_free(topology, node)
+}
+
 /// Writes the machine's command line beside its disk, as a script that starts it:
 /// after an installation, and again before each start.
 pub(super) fn save_command_line(
@@ -99,20 +104,18 @@ pub fn find(paths: &Paths, node: &NodeName) -> Option<Running> {
 /// The process of QEMU's own pid file, where its arguments name that file. It is
 /// noted with its start time, so that it is known from then on.
 fn adopted(files: &NodePaths) -> Option<Identity> {
-    let file = files.qemu_pid();
-    let text = fs::read_to_string(&file).ok()?;
+    let pid_file = files.qemu_pid();
+    let text = fs::read_to_string(&pid_file).ok()?;
     let identity = Identity::of(text.trim().parse().ok()?)?;
-    let file = file.as_os_str().as_bytes();
+    let name = pid_file.as_os_str().as_bytes();
     let command_line = identity.command_line();
-    if !command_line.windows(file.len()).any(|part| part == file) {
+    if !command_line.windows(name.len()).any(|part| part == name) {
         return None;
     }
     // Where it can't be noted it is found by its arguments again.
-    let draft = files.pid().with_extension("new");
-    let _ = serde_json::to_vec(&identity)
-        .map_err(std::io::Error::from)
-        .and_then(|note| fs::write(&draft, note))
-        .and_then(|()| fs::rename(&draft, files.pid()));
+    if let Ok(note) = serde_json::to_vec(&identity) {
+        let _ = file::replace(&files.pid(), &note, file::PRIVATE);
+    }
     Some(identity)
 }
 
@@ -157,7 +160,7 @@ fn complaint(files: &NodePaths) -> String {
 }
 
 /// The command line as a script that a person can read, and run by hand.
-fn write_script(file: &Path, argv: &[OsString], runtime: &Path, stale: &[PathBuf]) -> Result<()> {
+fn write_script(path: &Path, argv: &[OsString], runtime: &Path, stale: &[PathBuf]) -> Result<()> {
     let mut preparation =
         b"# This machine's command line. It runs in the background, complains in\n\
         # qemu.log, and ends with `hardway down`.\nmkdir -p -m 0700 "
@@ -169,11 +172,7 @@ fn write_script(file: &Path, argv: &[OsString], runtime: &Path, stale: &[PathBuf
         preparation.extend(quoted(socket.as_os_str()));
         preparation.push(b'\n');
     }
-    let draft = file.with_extension("new");
-    fs::write(&draft, script(argv, &preparation))
-        .and_then(|()| fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)))
-        .and_then(|()| fs::rename(&draft, file))
-        .with_context(|| format!("cannot write {}", file.display()))
+    file::replace(path, &script(argv, &preparation), 0o755)
 }
 
 impl Running {

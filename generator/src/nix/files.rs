@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -14,7 +13,7 @@ use serde::Serialize;
 use similar::TextDiff;
 use walkdir::WalkDir;
 
-use crate::report::WithHint;
+use crate::file;
 
 /// Generated files: path below hosts/ → text.
 pub type Files = BTreeMap<PathBuf, String>;
@@ -90,7 +89,7 @@ pub fn apply(files: &Files, hosts: &Path) -> Result<Vec<Outcome>> {
     outcomes.par_iter().try_for_each(|outcome| {
         let path = hosts.join(&outcome.path);
         match files.get(&outcome.path) {
-            Some(text) => write(&path, text),
+            Some(text) => file::replace(&path, text.as_bytes(), 0o644),
             None => {
                 fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
             }
@@ -135,23 +134,4 @@ fn leftovers(files: &Files, hosts: &Path) -> Vec<PathBuf> {
             (ours && !files.contains_key(&path)).then_some(path)
         })
         .collect()
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let replace = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file()
-            .set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.persist(path)?;
-        Ok(())
-    };
-    replace()
-        .with_context(|| format!("cannot write {}", path.display()))
-        .hint(format!(
-            "check who owns {} and whether its disk is full",
-            folder.display()
-        ))
 }

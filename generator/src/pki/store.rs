@@ -1,13 +1,14 @@
 //! The folder with the keys: every file 0600, written whole or not at all.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use crate::file;
 use crate::plan::NodePlan;
 use crate::report::WithHint;
 use crate::state::{Paths, private_folder};
@@ -58,7 +59,7 @@ impl Store {
     }
 
     pub(super) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
-        replace(&self.path(name), bytes.as_ref())
+        file::replace(&self.path(name), bytes.as_ref(), file::PRIVATE)
     }
 
     /// Writes a file unless it holds these bytes already; true if it was written.
@@ -72,26 +73,8 @@ pub(super) fn update(path: &Path, bytes: &[u8]) -> Result<bool> {
     if fs::read(path).is_ok_and(|found| Zeroizing::new(found).as_slice() == bytes) {
         return Ok(false);
     }
-    replace(path, bytes)?;
+    file::replace(path, bytes, file::PRIVATE)?;
     Ok(true)
-}
-
-/// Puts a file with mode 0600 in the place of `path`, at once.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let replace = || -> std::io::Result<()> {
-        // A temporary file has mode 0600 from the moment it is made.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    replace()
-        .with_context(|| format!("cannot write {}", path.display()))
-        .hint(format!(
-            "check who owns {} and whether its disk is full",
-            folder.display()
-        ))
 }
 
 /// What travels to a node: exactly the files that its plan names.

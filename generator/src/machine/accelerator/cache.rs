@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Accelerator;
+use crate::file::{PRIVATE, replace};
 use crate::machine::{Host, cache_folder};
 
 /// A failure is tried again after a day: it may have been a passing one.
@@ -56,7 +57,8 @@ pub(super) fn probe(
     answers.insert(key, answer);
     // Without a cache the next run probes again; that is no reason to fail this one.
     if let Some(path) = file() {
-        let _ = save(&path, &answers);
+        let text = serde_json::to_string_pretty(&answers)?;
+        let _ = replace(&path, text.as_bytes(), PRIVATE);
     }
     Ok(outcome)
 }
@@ -96,13 +98,4 @@ fn load(path: &Path) -> BTreeMap<String, Answer> {
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default()
-}
-
-fn save(path: &Path, answers: &BTreeMap<String, Answer>) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder)?;
-    let file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&file, answers)?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -70,6 +70,11 @@ fn a_machine_that_only_qemu_has_noted_is_found_and_noted() {
         .spawn()
         .unwrap();
     fs::write(files.qemu_pid(), format!("{}\n", child.id())).unwrap();
+    // The kernel shows a program's arguments a moment after it has begun.
+    let identity = Identity::of(i32::try_from(child.id()).unwrap()).unwrap();
+    while identity.command_line().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let found = find(&paths, &node).unwrap();
     assert!(files.pid().is_file());
     fs::remove_file(files.qemu_pid()).unwrap();

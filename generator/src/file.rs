@@ -1,0 +1,67 @@
+//! Writing a file whole or not at all: whoever reads it, also after a kill at any
+//! moment, finds the text before or the text after.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::report::WithHint;
+
+/// The mode of a file that its owner alone reads.
+pub const PRIVATE: u32 = 0o600;
+
+/// Puts a file with these bytes and this mode in the place of `path`. Its folder
+/// is made if there is none.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let replace = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        // A temporary file is the owner's alone from the moment it is made.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        if mode != PRIVATE {
+            file.as_file()
+                .set_permissions(Permissions::from_mode(mode))?;
+        }
+        file.persist(path)?;
+        Ok(())
+    };
+    replace()
+        .with_context(|| format!("cannot write {}", path.display()))
+        .hint(format!(
+            "check who owns {} and whether its disk is full",
+            folder.display()
+        ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_file_stays_where_the_new_one_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/a");
+        replace(&path, b"one", PRIVATE).unwrap();
+        replace(&path, b"two", 0o755).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o755
+        );
+
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let told = crate::report::render(&replace(&path, b"three", PRIVATE).unwrap_err());
+        assert!(
+            told.starts_with(&format!("error: cannot write {}\n", path.display())),
+            "{told}"
+        );
+        assert!(told.contains("\nhint: check who owns "), "{told}");
+        // And nothing half-written beside it.
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+    }
+}
