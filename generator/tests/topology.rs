@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy.toml covers test functions, not their helpers
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -200,6 +200,7 @@ fn names() {
         &[("\"sigma\"", "\"\"")],
         &[("\"sigma\"", &long)],
         &[("\"sigma\"", "\"pki\"")],
+        &[("\"sigma\"", "\"sigma-key\"")],
         &[("\"hardway\"", "\"hard way\"")],
         &[("\"cluster.local\"", "\"cluster..local\"")],
         &[("\"cluster.local\"", "\"cluster_local\"")],
@@ -298,6 +299,14 @@ fn ports() {
             ("\"domain\": \"cluster.local\"", "\"apiPort\": 10250"),
             ("\"mode\": \"segment\"", "\"mode\": \"user\"")
         ],
+        &[
+            ("\"domain\": \"cluster.local\"", "\"apiPort\": 443"),
+            ("\"mode\": \"segment\"", "\"mode\": \"user\"")
+        ],
+        &[
+            ("\"domain\": \"cluster.local\"", "\"apiPort\": 10257"),
+            ("\"mode\": \"segment\"", "\"mode\": \"user\"")
+        ],
     ]));
     assert!(
         parse(&with(&[(SIGMA, &forward(10250))]), "", &[]).is_ok(),
@@ -305,6 +314,14 @@ fn ports() {
     );
     let json = with(&[(SIGMA, &forward(7443))]);
     insta::assert_snapshot!(parse(&json, "# ports\nAPI_PORT=7443\n", &[]).unwrap_err());
+    let user = with(&[("\"mode\": \"segment\"", "\"mode\": \"user\"")]);
+    insta::assert_snapshot!(parse(&user, "API_PORT=2379\n", &[]).unwrap_err());
+    assert!(parse(&user, "API_PORT=7443\n", &[]).is_ok());
+    let segment = topology::default_json();
+    assert!(
+        parse(segment, "API_PORT=443\n", &[]).is_ok(),
+        "the host's alone"
+    );
 }
 
 #[test]
@@ -481,6 +498,50 @@ proptest! {
         let json: String = chars.into_iter().collect();
         if let Err(report) = parse(&json, &env, &[]) {
             prop_assert!(report.starts_with("cluster."), "{}", report);
+        }
+    }
+
+    /// No two files of the PKI have one name, whatever the nodes are called.
+    #[test]
+    fn any_names_give_files_of_their_own(
+        names in prop::collection::vec(
+            prop::collection::vec(
+                prop::sample::select(vec![
+                    "a", "b", "ca", "client", "csr", "etcd", "key", "kube", "apiserver",
+                    "kubelet", "peer", "proxy", "server", "serving",
+                ]),
+                1..4,
+            ),
+            3,
+        ),
+        cni in prop::sample::select(vec!["bridge", "cilium"]),
+    ) {
+        let names: Vec<String> = names.iter().map(|words| words.join("-")).collect();
+        let json = with(&[("\"alpha\"", &format!("{:?}", names[0]))])
+            .replace("\"sigma\"", &format!("{:?}", names[1]))
+            .replace("\"gamma\"", &format!("{:?}", names[2]))
+            .replace("\"cilium\"", &format!("{cni:?}"));
+        let Ok(topology) = parse(&json, "", &[]) else {
+            // Two nodes of one name, or one that is refused.
+            let distinct: BTreeSet<&String> = names.iter().collect();
+            prop_assert!(distinct.len() < 3 || names.iter().any(|name| name.ends_with("-key")));
+            return Ok(());
+        };
+        let plan = hardway::plan::plan(&topology);
+        let mut files: Vec<String> = vec![
+            "encryption-config.yaml".into(),
+            "service-account.pem".into(),
+            "service-account-key.pem".into(),
+        ];
+        let stems = plan.certificates.iter().map(|request| request.name.as_str());
+        for stem in stems.chain(hardway::plan::Authority::ALL.map(hardway::plan::Authority::stem)) {
+            files.extend([".pem", "-key.pem", "-csr.json"].map(|end| format!("{stem}{end}")));
+        }
+        let kubeconfigs = plan.kubeconfigs.iter();
+        files.extend(kubeconfigs.map(|one| format!("{}.kubeconfig", one.name)));
+        let mut seen = BTreeSet::new();
+        for file in files {
+            prop_assert!(seen.insert(file.clone()), "{names:?} write {file} twice");
         }
     }
 

@@ -82,7 +82,7 @@
   # Every key and certificate that this node gets, and whose process reads it.
   hardway.pki.files = {
     "ca.pem".user = "root";
-    "kubelet-gamma.kubeconfig".user = "root";
+    "kubelet-client-gamma.kubeconfig".user = "root";
     "kubelet-serving-gamma-key.pem".user = "root";
     "kubelet-serving-gamma.pem".user = "root";
   };
@@ -128,7 +128,7 @@
     flags = {
       config = "/etc/kubernetes/kubelet.yaml";
       hostname-override = "gamma";
-      kubeconfig = "/var/lib/hardway/pki/kubelet-gamma.kubeconfig";
+      kubeconfig = "/var/lib/hardway/pki/kubelet-client-gamma.kubeconfig";
       node-ip = "10.240.0.22";
     };
     configPath = "kubernetes/kubelet.yaml";

@@ -82,9 +82,9 @@
   # Every key and certificate that this node gets, and whose process reads it.
   hardway.pki.files = {
     "ca.pem".user = "root";
+    "kubelet-client-sigma.kubeconfig".user = "root";
     "kubelet-serving-sigma-key.pem".user = "root";
     "kubelet-serving-sigma.pem".user = "root";
-    "kubelet-sigma.kubeconfig".user = "root";
   };
 
   # containerd: pulls images and runs containers, at the kubelet's word
@@ -128,7 +128,7 @@
     flags = {
       config = "/etc/kubernetes/kubelet.yaml";
       hostname-override = "sigma";
-      kubeconfig = "/var/lib/hardway/pki/kubelet-sigma.kubeconfig";
+      kubeconfig = "/var/lib/hardway/pki/kubelet-client-sigma.kubeconfig";
       node-ip = "10.240.0.21";
     };
     configPath = "kubernetes/kubelet.yaml";

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::argument::{Arguments, Properties};
 use super::{Accelerator, Host, Medium, disk, segment};
-use crate::plan::{API_SECURE_PORT, kubelet_port, node_address};
+use crate::plan::{api_secure_port, kubelet_port, node_address};
 use crate::state::Paths;
 use crate::topology::{NetworkMode, Node, Role, Topology};
 
@@ -249,7 +249,7 @@ fn user_network(topology: &Topology, node: &Node) -> Properties {
 pub fn forwards(topology: &Topology, node: &Node) -> Vec<(u16, u16)> {
     let mut forwards = Vec::new();
     match node.role {
-        Role::ControlPlane => forwards.push((topology.api_port, API_SECURE_PORT)),
+        Role::ControlPlane => forwards.push((topology.api_port, api_secure_port(topology))),
         Role::Worker if topology.network.mode == NetworkMode::User => {
             let port = kubelet_port(topology, node);
             forwards.push((port, port));

@@ -90,7 +90,7 @@ pub fn rendered(topology: &Topology, plan: &Plan, dir: &Path) -> Result<Files> {
                 "cilium-values.yaml",
                 &json!({
                     "api_address": plan::advertised_address(topology, control_plane),
-                    "api_port": plan::API_SECURE_PORT,
+                    "api_port": plan::api_secure_port(topology),
                     "interface": plan::interface(topology),
                 }),
             )?,

@@ -13,7 +13,6 @@ use super::issue::{Leaf, Wanted};
 use super::store::Store;
 use super::{encryption, kubeconfig, service_account};
 use crate::plan::{Authority, CertificateRequest, Kubeconfig, Plan};
-use crate::report::WithHint;
 use crate::state::Paths;
 
 /// What [`ensure`] did.
@@ -99,29 +98,11 @@ fn file_of(kubeconfig: &Kubeconfig) -> String {
     format!("{}.kubeconfig", kubeconfig.name)
 }
 
-/// Reads all requests before anything is written, and refuses two that would
-/// write one file: nodes named `a` and `a-key`, say.
+/// Reads all requests before anything is written.
 fn parse(plan: &Plan) -> Result<Vec<(&CertificateRequest, Wanted)>> {
-    let mut files: BTreeMap<String, &str> = BTreeMap::new();
-    for authority in Authority::ALL {
-        let stem = authority.stem();
-        files.insert(format!("{stem}.pem"), stem);
-        files.insert(format!("{stem}-key.pem"), stem);
-    }
     plan.certificates
         .iter()
-        .map(|request| {
-            let name = &request.name;
-            for file in [format!("{name}.pem"), format!("{name}-key.pem")] {
-                if let Some(other) = files.insert(file.clone(), name) {
-                    return Err(anyhow!(
-                        "the certificates {other} and {name} both want the file {file}"
-                    ))
-                    .hint("rename one of the nodes in cluster.json");
-                }
-            }
-            Ok((request, Wanted::parse(request)?))
-        })
+        .map(|request| Ok((request, Wanted::parse(request)?)))
         .collect()
 }
 

@@ -3,7 +3,7 @@
 //! The set is kubeadm's (Kubernetes documentation, "PKI certificates and
 //! requirements"), with one difference: nobody is in `system:masters`.
 
-use super::network::{API_SECURE_PORT, advertised_address, node_address};
+use super::network::{advertised_address, api_secure_port, node_address};
 use super::{Authority, CertificateRequest, Kubeconfig, Usage};
 use crate::topology::{Cni, Topology};
 
@@ -89,7 +89,7 @@ pub(super) fn requests(topology: &Topology) -> Vec<CertificateRequest> {
     for node in topology.workers() {
         let user = format!("system:node:{}", node.name);
         all.push(client(
-            &format!("kubelet-{}", node.name),
+            &format!("kubelet-client-{}", node.name),
             &user,
             Some("system:nodes"),
         ));
@@ -145,9 +145,10 @@ pub(super) fn kubeconfigs(topology: &Topology) -> Vec<Kubeconfig> {
     let Some(control_plane) = topology.control_planes().next() else {
         return Vec::new();
     };
-    let local = format!("https://127.0.0.1:{API_SECURE_PORT}");
+    let port = api_secure_port(topology);
+    let local = format!("https://127.0.0.1:{port}");
     let remote = format!(
-        "https://{}:{API_SECURE_PORT}",
+        "https://{}:{port}",
         advertised_address(topology, control_plane)
     );
     let kubeconfig = |name: &str, user: &str, server: &str| Kubeconfig {
@@ -171,7 +172,7 @@ pub(super) fn kubeconfigs(topology: &Topology) -> Vec<Kubeconfig> {
     }
     for node in topology.workers() {
         all.push(kubeconfig(
-            &format!("kubelet-{}", node.name),
+            &format!("kubelet-client-{}", node.name),
             &format!("system:node:{}", node.name),
             &remote,
         ));

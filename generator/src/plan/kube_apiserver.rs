@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::network::{API_SECURE_PORT, advertised_address};
+use super::network::{advertised_address, api_secure_port};
 use super::{Component, ConfigFile, Format, flags, pki, words};
 use crate::topology::{Cni, Node, Topology};
 
@@ -79,7 +79,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         ),
         ("requestheader-group-headers", json!(["X-Remote-Group"])),
         ("requestheader-username-headers", json!(["X-Remote-User"])),
-        ("secure-port", json!(API_SECURE_PORT)),
+        ("secure-port", json!(api_secure_port(topology))),
         ("service-account-issuer", json!(issuer)),
         (
             "service-account-key-file",

@@ -25,7 +25,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
             ("hostname-override", json!(node.name)),
             (
                 "kubeconfig",
-                json!(pki(&format!("kubelet-{}.kubeconfig", node.name))),
+                json!(pki(&format!("kubelet-client-{}.kubeconfig", node.name))),
             ),
             ("node-ip", json!(node_address(topology, node))),
         ]),

@@ -18,7 +18,7 @@ mod types;
 
 pub use certificates::ADMIN_GROUP;
 pub use kubelet::SANDBOX_IMAGE;
-pub use network::{API_SECURE_PORT, advertised_address, interface, kubelet_port, node_address};
+pub use network::{advertised_address, api_secure_port, interface, kubelet_port, node_address};
 pub use types::{
     Authority, CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile,
     Plan, Usage,

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::topology::{Cni, NetworkMode, Node, Role, Topology};
 
-/// Where the API server listens on its node.
-pub const API_SECURE_PORT: u16 = 6443;
+/// Where the API server listens on its node, unless user mode moves it.
+const API_SECURE_PORT: u16 = 6443;
 /// Where a kubelet listens, unless user mode gives each one of its own.
 const KUBELET_PORT: u16 = 10250;
 
@@ -39,6 +39,15 @@ pub fn advertised_address(topology: &Topology, node: &Node) -> Ipv4Addr {
     match topology.network.mode {
         NetworkMode::Segment => node.address,
         NetworkMode::User => SLIRP_HOST,
+    }
+}
+
+/// The API server's port on its node. In user mode the nodes, and the Service
+/// `kubernetes`, reach it at 10.0.2.2 and this very port: it is the host's.
+pub fn api_secure_port(topology: &Topology) -> u16 {
+    match topology.network.mode {
+        NetworkMode::Segment => API_SECURE_PORT,
+        NetworkMode::User => topology.api_port,
     }
 }
 
@@ -144,8 +153,8 @@ pub(super) fn firewall(topology: &Topology, node: &Node) -> Value {
     let mut udp: Vec<u16> = Vec::new();
     match node.role {
         Role::ControlPlane => {
-            uplink.push(API_SECURE_PORT);
-            tcp.push(API_SECURE_PORT);
+            uplink.push(api_secure_port(topology));
+            tcp.push(api_secure_port(topology));
         }
         Role::Worker => {
             tcp.push(kubelet_port(topology, node));

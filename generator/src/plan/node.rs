@@ -102,7 +102,7 @@ fn pki_files(topology: &Topology, node: &Node) -> BTreeMap<String, PkiFile> {
                 &[
                     &format!("kubelet-serving-{name}-key.pem"),
                     &format!("kubelet-serving-{name}.pem"),
-                    &format!("kubelet-{name}.kubeconfig"),
+                    &format!("kubelet-client-{name}.kubeconfig"),
                 ],
             );
             if topology.cni == Cni::Bridge {

@@ -38,9 +38,22 @@ fn in_user_mode_each_kubelet_has_a_port_and_the_host_is_the_way() {
         hub.options["networking.hosts"],
         serde_json::json!({ "10.0.2.15": ["hub"], "10.0.2.2": ["east", "west"] })
     );
+    let flags = &hub.components["kube-apiserver"].flags;
+    assert_eq!(flags["advertise-address"], "10.0.2.2");
+    // The host forwards this port unchanged: it is the one at which others dial 10.0.2.2.
+    assert_eq!(flags["secure-port"], 7443);
     assert_eq!(
-        hub.components["kube-apiserver"].flags["advertise-address"],
-        "10.0.2.2"
+        hub.options["networking.firewall"]["interfaces"]["uplink0"]["allowedTCPPorts"],
+        serde_json::json!([7443])
+    );
+    let servers: BTreeSet<&str> = plan
+        .kubeconfigs
+        .iter()
+        .map(|kubeconfig| kubeconfig.server.as_str())
+        .collect();
+    assert_eq!(
+        servers,
+        ["https://10.0.2.2:7443", "https://127.0.0.1:7443"].into()
     );
     assert!(
         !hub.options["systemd.network.networks"]

@@ -237,6 +237,14 @@ fn node_name(text: &str) -> Result<NodeName, Refusal> {
     if RESERVED_NAMES.contains(&text) {
         return Err((format!("{text:?} is the name of something else"), hint()));
     }
+    // `a-key.pem` would be the certificate of a node `a-key`, or the key of a node `a`.
+    if text.ends_with("-key") {
+        return Err((
+            "a name that ends in -key would make its certificate's file look like a key's"
+                .to_owned(),
+            hint(),
+        ));
+    }
     NodeName::parse(text).map_err(|reason| (reason, hint()))
 }
 

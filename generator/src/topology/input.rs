@@ -34,6 +34,7 @@ pub(super) struct Cluster {
     #[serde(default)]
     pub(super) network: Network,
     /// The TCP port of the API server on the host's 127.0.0.1. API_PORT in cluster.env or in the environment wins.
+    /// In user mode the API server listens on it in its machine too.
     #[serde(default = "default_api_port")]
     #[schemars(range(min = 1, max = 65535))]
     pub(super) api_port: u16,

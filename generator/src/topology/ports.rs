@@ -12,6 +12,15 @@ use super::types::{NetworkMode, Role};
 
 /// Where a worker's kubelet listens; in user mode the host forwards this port and those after it.
 const KUBELET_PORT: u16 = 10250;
+/// In user mode the API server listens on its machine on the host's port, where
+/// others listen too, and where ports below this one are root's alone.
+const FIRST_UNPRIVILEGED: u16 = 1024;
+const CONTROL_PLANE_PORTS: [(u16, &str); 4] = [
+    (2379, "etcd"),
+    (2380, "etcd"),
+    (10257, "kube-controller-manager"),
+    (10259, "kube-scheduler"),
+];
 /// User mode's addresses go from 10.0.2.15 to 10.0.2.254.
 const MAX_USER_MODE_NODES: usize = 240;
 
@@ -45,6 +54,7 @@ pub(super) fn ports(
         None if checker.document.is_bad("apiPort") => {}
         None => claims.push(checker.claim("apiPort".to_owned(), api_port)),
     }
+    let api_known = !claims.is_empty();
     for draft in drafts {
         for (index, forward) in draft.input.forwards.iter().enumerate() {
             let path = member(&format!("{}.forwards[{index}]", draft.path), "host");
@@ -54,6 +64,9 @@ pub(super) fn ports(
         }
     }
     if input.network.mode == NetworkMode::User {
+        if let Some(api) = claims.first().filter(|_| api_known) {
+            user_mode_api_port(checker, api);
+        }
         claims.extend(kubelet_ports(checker, drafts));
     }
     let highest = claims.iter().map(|claim| claim.value).max().unwrap_or(0);
@@ -63,6 +76,27 @@ pub(super) fn ports(
     };
     clashes(checker, claims, &hint);
     api_port
+}
+
+/// In user mode the API server's port on the host is also the one on its machine.
+fn user_mode_api_port(checker: &mut Checker<'_>, api: &Claim<u16>) {
+    let taken = CONTROL_PLANE_PORTS
+        .iter()
+        .find(|(port, _)| *port == api.value);
+    let reason = match taken {
+        Some((port, name)) => format!("{name} listens on {port} of the control plane"),
+        None if api.value < FIRST_UNPRIVILEGED => format!(
+            "{} is below {FIRST_UNPRIVILEGED}, and the API server does not run as root",
+            api.value
+        ),
+        None => return,
+    };
+    checker.problem_at(
+        api.place,
+        &api.subject,
+        format!("in user mode the API server listens on it in its machine too: {reason}"),
+        "choose another port, such as 6443, or set \"mode\": \"segment\"",
+    );
 }
 
 /// In user mode each worker's kubelet has a port of the host, in the order of addresses.

@@ -4,7 +4,6 @@ use std::fs;
 
 use hardway::pki;
 use hardway::report::render;
-use serde_json::json;
 
 use crate::support::Cluster;
 
@@ -36,16 +35,6 @@ fn a_name_of_no_known_kind() {
         assert!(told.contains(&expected), "{told}");
         assert!(!cluster.paths.state().exists());
     }
-}
-
-#[test]
-fn two_certificates_for_one_file() {
-    let mut json: serde_json::Value =
-        serde_json::from_str(hardway::topology::default_json()).unwrap();
-    let sigma = json["nodes"]["sigma"].clone();
-    json["nodes"]["sigma-key"] = sigma;
-    json["nodes"]["sigma-key"]["address"] = json!("10.240.0.40");
-    insta::assert_snapshot!(Cluster::with(&json).failure());
 }
 
 /// Breaks one file of a made cluster; the run fails, says `snapshot`, and leaves

@@ -86,8 +86,8 @@ fn kubelet_identity(bench: &Bench<'_>, node: &Node) -> Result<Identity> {
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     };
     Ok(Identity {
-        certificate_pem: read(format!("kubelet-{}.pem", node.name))?,
-        key_pem: Zeroizing::new(read(format!("kubelet-{}-key.pem", node.name))?),
+        certificate_pem: read(format!("kubelet-client-{}.pem", node.name))?,
+        key_pem: Zeroizing::new(read(format!("kubelet-client-{}-key.pem", node.name))?),
         ca_pem: read("ca.pem".to_owned())?,
     })
 }
