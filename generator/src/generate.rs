@@ -1,6 +1,7 @@
 //! Everything that is written from a plan: what is committed below hosts/, and
 //! the PKI in the state folder. `generate` and `up` share it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -27,16 +28,30 @@ pub struct Written {
     pub files: Vec<Outcome>,
     /// Names of certificates and keys that were issued.
     pub issued: Vec<String>,
+    /// Why a certificate that was there before was issued anew, by its name.
+    pub reasons: BTreeMap<String, String>,
     /// How many files hosts/ has.
     pub total: usize,
+}
+
+impl Written {
+    /// A line for each certificate that was issued anew, for whoever wonders why.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.reasons
+            .iter()
+            .map(|(name, reason)| format!("{name} is issued anew: {reason}"))
+    }
 }
 
 /// Brings hosts/ and the PKI up to date.
 pub fn write(topology: &Topology, plan: &Plan, paths: &Paths) -> Result<Written> {
     let files = files(topology, plan, paths)?;
+    let changed = nix::apply(&files, &paths.hosts())?;
+    let pki = pki::ensure(plan, paths)?;
     Ok(Written {
-        files: nix::apply(&files, &paths.hosts())?,
-        issued: pki::ensure(plan, paths)?.issued,
+        files: changed,
+        issued: pki.issued,
+        reasons: pki.reasons,
         total: files.len(),
     })
 }

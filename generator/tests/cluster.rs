@@ -386,6 +386,12 @@ fn up_with_cilium_and_no_helm_names_the_package() {
     let empty = tempfile::tempdir().unwrap();
     let (code, _, stderr) = hardway_with_path(folder.path(), &["up"], empty.path());
     assert_eq!(code, 1);
-    assert!(stderr.contains("error: helm is not installed"), "{stderr}");
-    assert!(stderr.contains("kubernetes-helm"), "{stderr}");
+    assert!(
+        stderr.ends_with(
+            "error: helm is not installed: it installs Cilium, the cluster's network (cni: cilium)\n\
+             hint: Debian: no package of its own, see https://helm.sh/docs/intro/install; \
+             Nix: nix shell nixpkgs#kubernetes-helm; Homebrew: brew install helm\n"
+        ),
+        "{stderr}"
+    );
 }

@@ -1,5 +1,6 @@
 //! `hardway generate`: cluster.json → hosts/ (committed) and the PKI (state).
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -38,10 +39,14 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         Written {
             files: nix::compare(&files, &paths.hosts())?,
             issued: Vec::new(),
+            reasons: BTreeMap::new(),
             total: files.len(),
         }
     };
 
+    for note in written.notes().filter(|_| !args.json) {
+        eprintln!("{note}");
+    }
     if args.json {
         let report = json!({
             "upToDate": written.files.is_empty(),
@@ -49,6 +54,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             "total": written.total,
             "files": written.files,
             "issued": written.issued,
+            "reasons": written.reasons,
         });
         println!("{report:#}");
     } else if args.check {

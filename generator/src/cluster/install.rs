@@ -11,7 +11,7 @@ use super::interrupt::Interrupt;
 use super::lock;
 use super::progress::Progress;
 use crate::generate;
-use crate::machine::install::install;
+use crate::machine::install::{install, requirements};
 use crate::machine::{Arch, Host, HostOptions, Medium, process};
 use crate::plan::{self, Plan};
 use crate::report::{WithHint, render};
@@ -58,7 +58,6 @@ pub fn install_named(
             }
         }
         let plan = plan::plan(topology);
-        generate::write(topology, &plan, paths)?;
         let site = Site {
             paths,
             topology,
@@ -73,6 +72,7 @@ pub fn install_named(
                 install: true,
             })
             .collect();
+        site.generate()?;
         site.check_host(&wanted)?;
         let medium = medium(options)?;
         let host = site.host(options, Some(&medium))?;
@@ -112,6 +112,13 @@ pub(super) fn medium(options: &Options) -> Result<Medium> {
 }
 
 impl Site<'_> {
+    /// Brings hosts/ and the PKI up to date, and says which certificates had to change.
+    pub(super) fn generate(&self) -> Result<()> {
+        let written = generate::write(self.topology, self.plan, self.paths)?;
+        written.notes().for_each(|note| self.progress.say(&note));
+        Ok(())
+    }
+
     /// Whether the host has room for these machines.
     pub(super) fn check_host(&self, wanted: &[Wanted<'_>]) -> Result<()> {
         host::compare_memory(wanted, host::available_memory()?)?;
@@ -140,6 +147,7 @@ impl Site<'_> {
 
     /// One that fails does not stop the others: what they get done, the next run need not do.
     pub(super) fn install(&self, host: &Host, nodes: &[&Node], medium: &Medium) -> Result<()> {
+        requirements()?;
         let results: Vec<Result<()>> = thread::scope(|scope| {
             let threads: Vec<_> = nodes
                 .iter()

@@ -21,7 +21,7 @@ use crate::machine::install::drift;
 use crate::machine::process;
 use crate::state::Paths;
 use crate::topology::{Cni, Node, Topology};
-use crate::{generate, pki, plan};
+use crate::{pki, plan};
 
 /// How long one look at `/readyz` may take: the forwarded port takes a connection
 /// before anything listens in the guest, and would keep us until the limit.
@@ -63,7 +63,7 @@ struct Up<'a> {
 
 impl Up<'_> {
     fn run(&self) -> Result<()> {
-        generate::write(self.site.topology, self.site.plan, self.site.paths)?;
+        self.site.generate()?;
         pki::host_kubeconfig(self.site.topology, self.site.paths)?;
         let started = self.machines()?;
         let limits = machines::limits(self.site.paths)?;
@@ -131,6 +131,10 @@ impl Up<'_> {
             self.site.host(self.options, None)?
         } else {
             let medium = install::medium(self.options)?;
+            // Installing takes minutes: what would keep a machine from starting is told before.
+            for Wanted { node, .. } in &wanted {
+                process::ports_free(self.site.topology, node)?;
+            }
             let host = self.site.host(self.options, Some(&medium))?;
             if cilium && let Some(warning) = cilium::registry_warning() {
                 self.site.progress.say(&warning);

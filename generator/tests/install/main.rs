@@ -7,6 +7,7 @@
 mod bad_days;
 mod command_line;
 mod medium;
+mod missing;
 mod script;
 mod support;
 mod tarballs;

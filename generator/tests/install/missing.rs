@@ -1,0 +1,261 @@
+//! What is missing, taken or closed on the host: told before a machine starts, with
+//! what to do, exit code 1, and nothing half-written.
+//!
+//! Some of it can't be taken away from a whole host: there the command runs in a
+//! mount namespace of its own, which ends with it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, named_by_a_process, small_medium};
+
+/// A folder with links to these programs of this host.
+fn programs(folder: &Path, names: &[&str]) -> PathBuf {
+    let bin = folder.join("bin");
+    fs::create_dir(&bin).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    for name in names {
+        let found = std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+            .unwrap_or_else(|| panic!("{name} is on the PATH"));
+        symlink(fs::canonicalize(found).unwrap(), bin.join(name)).unwrap();
+    }
+    bin
+}
+
+/// What one run said, and that it left no machine and no installation behind.
+struct Refused {
+    stderr: String,
+    cluster: Cluster,
+}
+
+impl Refused {
+    fn new(cluster: Cluster, output: &Output) -> Self {
+        // What depends on the host: the word about an accelerator that does not work.
+        let stderr: String = String::from_utf8_lossy(&output.stderr)
+            .lines()
+            .filter(|line| !line.contains(" is there but does not run a guest "))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+        assert!(!named_by_a_process(&cluster.paths.state()), "{stderr}");
+        for node in &cluster.topology.nodes {
+            assert!(!cluster.paths.node(&node.name).installed().exists());
+        }
+        Self { stderr, cluster }
+    }
+
+    /// That no disk was made either.
+    fn nothing_begun(self) -> Self {
+        let nodes = self.cluster.paths.state().join("nodes");
+        assert!(!nodes.exists(), "{}", self.stderr);
+        self
+    }
+}
+
+/// `hardway VERB… --iso` of a small medium, with these programs on the PATH.
+fn with_programs(verb: &[&str], names: &[&str]) -> Refused {
+    let folder = tempfile::tempdir().unwrap();
+    let iso = small_medium(folder.path(), |_| {});
+    let cluster = Cluster::new();
+    fs::write(
+        cluster.folder.path().join("cluster.env"),
+        "WORKER_MEM=1024\nCONTROL_PLANE_MEM=2048\nDISK_SIZE=8\n",
+    )
+    .unwrap();
+    let output = Command::new(cargo_bin("hardway"))
+        .arg("--dir")
+        .arg(cluster.folder.path())
+        .args(verb)
+        .arg("--iso")
+        .arg(iso)
+        .env("PATH", programs(folder.path(), names))
+        .env("XDG_CACHE_HOME", folder.path())
+        .output()
+        .unwrap();
+    Refused::new(cluster, &output)
+}
+
+#[test]
+fn programs_that_are_missing() {
+    let told = [
+        with_programs(&["install", "sigma"], &["xorriso", "expect"]),
+        with_programs(
+            &["install", "sigma"],
+            &["xorriso", "expect", "qemu-system-x86_64"],
+        ),
+        // Once, not for each of three nodes.
+        with_programs(
+            &["install", "alpha", "sigma", "gamma"],
+            &["xorriso", "qemu-img", "qemu-system-x86_64"],
+        )
+        .nothing_begun(),
+    ]
+    .map(|refused| {
+        refused.stderr.replace(
+            &refused.cluster.folder.path().display().to_string(),
+            "[cluster]",
+        )
+    });
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// Runs `preparation` and then `hardway` in a mount namespace. `$1` is a folder of
+/// the test's own, `$2` the program, `$3` the medium.
+fn in_a_namespace(cluster: Cluster, preparation: &str, verb: &str) -> Refused {
+    let folder = tempfile::tempdir().unwrap();
+    let iso = small_medium(folder.path(), |_| {});
+    fs::create_dir(folder.path().join("cache")).unwrap();
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-ec"])
+        .arg(format!("{preparation}\n{verb}"))
+        .arg("sh")
+        .arg(folder.path())
+        .arg(cargo_bin("hardway"))
+        .arg(iso)
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .current_dir(cluster.folder.path())
+        .output()
+        .unwrap();
+    Refused::new(cluster, &output)
+}
+
+#[test]
+fn firmware_that_is_missing() {
+    let refused = in_a_namespace(
+        Cluster::new(),
+        "for folder in /usr/share/OVMF /usr/share/ovmf /usr/share/qemu /etc/qemu; do
+           [ ! -d $folder ] || mount -t tmpfs none $folder
+         done",
+        r#""$2" install sigma --arch x86_64 --iso "$3""#,
+    )
+    .nothing_begun();
+    let told = refused.stderr;
+    assert!(
+        told.starts_with("error: no UEFI firmware for x86_64 (looked for descriptors in "),
+        "{told}"
+    );
+    assert!(told.contains("/usr/share/OVMF/OVMF_CODE_4M.fd"), "{told}");
+    assert!(
+        told.ends_with(
+            "\nhint: Debian: apt install ovmf; Nix and Homebrew: QEMU brings its own \
+             (nix profile install nixpkgs#qemu; brew install qemu)\n"
+        ),
+        "{told}"
+    );
+}
+
+/// /dev/kvm is there, can be opened, and is no hypervisor.
+#[test]
+fn a_hypervisor_that_is_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let iso = small_medium(folder.path(), |_| {});
+    let cluster = Cluster::new();
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-ec"])
+        .arg(
+            "mount -t tmpfs none /mnt
+             for device in null zero urandom random tty; do
+               : >/mnt/$device; mount --bind /dev/$device /mnt/$device
+             done
+             : >/mnt/kvm; mount --bind /dev/null /mnt/kvm; mkdir /mnt/shm
+             mount --rbind /mnt /dev
+             exec \"$2\" install sigma --iso \"$3\"",
+        )
+        .arg("sh")
+        .arg(folder.path())
+        .arg(cargo_bin("hardway"))
+        .arg(iso)
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .current_dir(cluster.folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    // Then it is emulated: the next error is that of the medium's kernel, which is none.
+    assert!(
+        told.starts_with("kvm is there but does not run a guest (")
+            && told.contains("guests are emulated: about ten times slower, and one CPU each\n"),
+        "{told}"
+    );
+    assert!(told.contains("error: cannot install sigma\n"), "{told}");
+    assert!(!named_by_a_process(&cluster.paths.state()), "{told}");
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_written() {
+    // By mode alone it would not be closed to root.
+    let read_only = r#"mount --bind "$PWD/.hardway" "$PWD/.hardway"
+        mount -o remount,bind,ro "$PWD/.hardway""#;
+    for (verb, told) in [
+        ("generate", "error: cannot write "),
+        (
+            r#"install sigma --iso "$3""#,
+            "error: cannot open the lock ",
+        ),
+        (r#"up --iso "$3""#, "error: cannot open the lock "),
+    ] {
+        let cluster = Cluster::new();
+        // So that there is something to write.
+        fs::remove_file(cluster.paths.pki().join("admin.pem")).unwrap();
+        let refused =
+            in_a_namespace(cluster, read_only, &format!(r#""$2" {verb}"#)).nothing_begun();
+        let stderr = &refused.stderr;
+        assert!(stderr.contains(told), "{stderr}");
+        assert!(
+            stderr.contains("caused by: Read-only file system"),
+            "{stderr}"
+        );
+        assert!(stderr.contains("\nhint: check who owns "), "{stderr}");
+    }
+}
+
+/// Told before minutes of installing, and by whom.
+#[test]
+fn a_port_that_is_taken() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let cluster = Cluster::new();
+    let mut json: Value =
+        serde_json::from_str(&fs::read_to_string(cluster.paths.cluster_json()).unwrap()).unwrap();
+    json["nodes"]["sigma"]["forwards"] = json!([{ "host": port, "guest": 80 }]);
+    fs::write(cluster.paths.cluster_json(), json.to_string()).unwrap();
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let api = free.local_addr().unwrap().port();
+    drop(free);
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(cargo_bin("hardway"))
+        .arg("--dir")
+        .arg(cluster.folder.path())
+        .args(["up", "--iso"])
+        .arg(small_medium(folder.path(), |_| {}))
+        .env("XDG_CACHE_HOME", folder.path())
+        .env("API_PORT", api.to_string())
+        .env("WORKER_MEM", "1024")
+        .env("CONTROL_PLANE_MEM", "2048")
+        .env("DISK_SIZE", "8")
+        .output()
+        .unwrap();
+    let refused = Refused::new(cluster, &output).nothing_begun();
+    let (name, id) = (
+        fs::read_to_string("/proc/self/comm").unwrap(),
+        std::process::id(),
+    );
+    assert_eq!(
+        refused.stderr,
+        format!(
+            "error: sigma needs port {port} of 127.0.0.1\n\
+             caused by: it is taken by {} (process {id})\n\
+             hint: stop that program, or choose another port: nodes.sigma.forwards in cluster.json\n",
+            name.trim()
+        )
+    );
+}
