@@ -147,7 +147,8 @@ impl Site<'_> {
 
     /// One that fails does not stop the others: what they get done, the next run need not do.
     pub(super) fn install(&self, host: &Host, nodes: &[&Node], medium: &Medium) -> Result<()> {
-        requirements()?;
+        requirements(host, medium)?;
+        self.interrupt.check()?;
         let results: Vec<Result<()>> = thread::scope(|scope| {
             let threads: Vec<_> = nodes
                 .iter()
@@ -175,6 +176,7 @@ impl Site<'_> {
 
     fn install_one(&self, host: &Host, node: &Node, medium: &Medium) -> Result<()> {
         let task = self.progress.task(node.name.as_str());
+        task.stage("disk");
         install(
             host,
             self.paths,

@@ -16,6 +16,7 @@ mod machines;
 mod nodes;
 mod progress;
 pub mod status;
+mod terminal;
 pub mod tools;
 pub mod up;
 pub mod verify;

@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::terminal::Quiet;
+
 /// The tasks of one run.
 #[derive(Debug)]
 pub(super) struct Progress {
     bars: Option<MultiProgress>,
+    _quiet: Option<Quiet>,
     width: usize,
 }
 
@@ -22,7 +25,13 @@ pub(super) struct Task<'a> {
     progress: &'a Progress,
     name: String,
     bar: Option<ProgressBar>,
-    current: Mutex<Option<(String, Instant)>>,
+    current: Mutex<Option<Stage>>,
+}
+
+#[derive(Debug)]
+struct Stage {
+    name: String,
+    since: Instant,
 }
 
 impl Progress {
@@ -32,6 +41,7 @@ impl Progress {
             .is_terminal()
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Self {
+            _quiet: bars.as_ref().and_then(|_| Quiet::new()),
             bars,
             width: names.into_iter().map(str::len).max().unwrap_or(0),
         }
@@ -78,48 +88,53 @@ impl Task<'_> {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         if let Ok(mut current) = self.current.lock() {
-            *current = Some((stage.to_owned(), Instant::now()));
+            *current = Some(Stage {
+                name: stage.to_owned(),
+                since: Instant::now(),
+            });
         }
     }
 
     fn end_stage(&self) {
-        let ended = self
-            .current
-            .lock()
-            .ok()
-            .and_then(|mut current| current.take());
-        if let Some((stage, since)) = ended {
-            self.progress.say(&finished(
-                &self.name,
-                self.progress.width,
-                &stage,
-                since.elapsed(),
+        if let Some(stage) = self.take_stage() {
+            self.say(&format!(
+                "{} {}",
+                stage.name,
+                seconds(stage.since.elapsed())
             ));
         }
     }
 
+    fn take_stage(&self) -> Option<Stage> {
+        self.current.lock().ok()?.take()
+    }
+
+    /// e.g. `alpha: install 12 s`, in columns when nodes' names differ in length.
+    fn say(&self, text: &str) {
+        let padding = self.progress.width.saturating_sub(self.name.len());
+        self.progress
+            .say(&format!("{}: {:padding$}{text}", self.name, ""));
+    }
+
     /// The last stage is through.
-    pub(super) fn done(&self) {
+    pub(super) fn done(self) {
         self.end_stage();
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }
 
 impl Drop for Task<'_> {
-    /// A task that failed ends in the middle of a stage: the error says the rest.
+    /// A task that failed ends in the middle of a stage: the others may work on for
+    /// minutes before the error says the rest.
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(stage) = self.take_stage() {
+            let took = seconds(stage.since.elapsed());
+            self.say(&format!("{} broke off after {took}", stage.name));
+        }
+        if let (Some(bars), Some(bar)) = (&self.progress.bars, &self.bar) {
             bar.finish_and_clear();
+            bars.remove(bar);
         }
     }
-}
-
-/// e.g. `alpha: install 12 s`, in columns when nodes' names differ in length.
-fn finished(name: &str, width: usize, stage: &str, took: Duration) -> String {
-    let padding = width.saturating_sub(name.len());
-    format!("{name}: {:padding$}{stage} {}", "", seconds(took))
 }
 
 /// A time as people read it: `0.4 s`, `12 s`, `3 min 5 s`.
@@ -134,14 +149,6 @@ pub fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_finished_stage_is_one_plain_line() {
-        let line = finished("alpha", 5, "install", Duration::from_secs(12));
-        assert_eq!(line, "alpha: install 12 s");
-        let line = finished("sigma", 9, "install", Duration::from_millis(400));
-        assert_eq!(line, "sigma:     install 0.4 s");
-    }
 
     #[test]
     fn times_read_like_times() {

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -161,6 +162,8 @@ fn boots(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr)
+        // Out of reach of the terminal's Ctrl-C, whose effect would be taken for an answer.
+        .process_group(0)
         .spawn()
         .with_context(|| format!("cannot run {}", host.qemu.display()))?;
     let wanted = if kernel.is_some() {

@@ -88,8 +88,17 @@ fn plan_of<'a>(plan: &'a Plan, node: &Node) -> Result<&'a NodePlan> {
         .with_context(|| format!("the plan has no node {}", node.name))
 }
 
-/// Fails where a program that installations need is missing: once, before several begin.
-pub fn requirements() -> Result<()> {
+/// Fails where no node can be installed: told once, before several begin.
+pub fn requirements(host: &Host, medium: &Medium) -> Result<()> {
+    if medium.arch != host.arch {
+        return Err(anyhow!(
+            "{} is for {}, and the cluster's machines are {}",
+            medium.iso.display(),
+            medium.arch,
+            host.arch
+        ))
+        .hint(format!("name a medium for {} with --iso PATH", host.arch));
+    }
     expect::find().map(drop)
 }
 
@@ -107,15 +116,6 @@ pub fn install(
     on_stage: &(dyn Fn(&str) + Sync),
     cancelled: &AtomicBool,
 ) -> Result<()> {
-    if medium.arch != host.arch {
-        return Err(anyhow!(
-            "{} is for {}, and the cluster's machines are {}",
-            medium.iso.display(),
-            medium.arch,
-            host.arch
-        ))
-        .hint(format!("name a medium for {} with --iso PATH", host.arch));
-    }
     let program = expect::find()?;
     let files = paths.node(&node.name);
     files.create()?;

@@ -1,6 +1,7 @@
 //! Questions to programs that answer at once, with a time limit all the same.
 
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,11 @@ where
         .stdout_capture()
         .stderr_capture()
         .unchecked()
+        // Ctrl-C comes to hardway alone, which then says that it was interrupted.
+        .before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        })
         .start()
         .with_context(|| format!("cannot run {name}"))?;
     let Some(output) = run.wait_timeout(LIMIT)? else {

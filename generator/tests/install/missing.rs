@@ -186,6 +186,16 @@ fn a_hypervisor_that_is_broken() {
             && told.contains("guests are emulated: about ten times slower, and one CPU each\n"),
         "{told}"
     );
+    // A line a stage, as always where there is no terminal.
+    let stages: Vec<&str> = told
+        .lines()
+        .filter(|line| line.starts_with("sigma: "))
+        .collect();
+    assert!(
+        matches!(stages[..], [disk, boot] if disk.starts_with("sigma: disk ")
+            && boot.starts_with("sigma: boot broke off after ")),
+        "{told}"
+    );
     assert!(told.contains("error: cannot install sigma\n"), "{told}");
     assert!(!named_by_a_process(&cluster.paths.state()), "{told}");
 }
