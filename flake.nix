@@ -14,12 +14,23 @@
         "aarch64-darwin"
       ];
       forAll = f: lib.genAttrs systems (system: f system nixpkgs.legacyPackages.${system});
+      hardwayFor = system: self.packages.${system}.hardway;
     in
     {
       packages = forAll (
-        system: pkgs: {
-          default = self.packages.${system}.hardway;
+        system: pkgs:
+        {
+          default = hardwayFor system;
           hardway = pkgs.callPackage ./generator/package.nix { };
+        }
+        # Apart from the checks, which start no machine. It needs KVM.
+        // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
+          vm-test = pkgs.testers.runNixOSTest (
+            import ./checks/vm-test {
+              inherit pkgs;
+              hardway = hardwayFor system;
+            }
+          );
         }
       );
 
@@ -27,7 +38,7 @@
         system: pkgs:
         import ./generator/apps.nix {
           inherit lib pkgs;
-          inherit (self.packages.${system}) hardway;
+          hardway = hardwayFor system;
         }
       );
 
@@ -39,22 +50,33 @@
 
       # A flake of one's own: nixosConfigurations = hardway.lib.nodes { hosts = ./hosts; };
       lib.nodes = import ./modules/nodes.nix { inherit nixpkgs; };
-      nixosConfigurations = self.lib.nodes { hosts = ./hosts; };
+      nixosConfigurations =
+        self.lib.nodes { hosts = ./hosts; } // import ./installer { inherit nixpkgs; };
+
+      templates.default = {
+        path = ./templates/default;
+        description = "A Kubernetes cluster of one's own";
+        welcomeText = ''
+          Set `inputs.hardway.url` in flake.nix to where hardway is, then
+
+              nix run .#cluster-up
+        '';
+      };
 
       checks = forAll (
         system: pkgs:
         import ./checks {
           inherit lib pkgs;
-          inherit (self.packages.${system}) hardway;
-          nodes = self.nixosConfigurations;
+          hardway = hardwayFor system;
+          configurations = self.nixosConfigurations;
         }
       );
       formatter = forAll (_: pkgs: pkgs.nixfmt-tree);
       devShells = forAll (
         system: pkgs: {
           default = import ./generator/shell.nix {
-            inherit pkgs;
-            inherit (self.packages.${system}) hardway;
+            inherit lib pkgs;
+            hardway = hardwayFor system;
           };
         }
       );

@@ -1,22 +1,55 @@
 # What `nix flake check` does beside the builds; nothing of it starts a machine.
 {
+  configurations,
   hardway,
   lib,
-  nodes,
   pkgs,
 }:
 let
+  inherit (lib) fileset;
+
+  # NAME's check: COMMANDS with PROGRAMS, in a copy of FILES from the repository.
+  check =
+    name: programs: files: commands:
+    pkgs.runCommand name
+      {
+        nativeBuildInputs = programs;
+        src = fileset.toSource {
+          root = ../.;
+          fileset = files;
+        };
+      }
+      ''
+        cd "$src"
+        ${commands}
+        touch "$out"
+      '';
+
+  scripts = fileset.unions [
+    ../checks
+    ../rehearsal
+    ../scripts
+  ];
+  nixFiles = fileset.fileFilter (file: file.hasExt "nix") ../.;
+
   # A whole system evaluated down to its derivation, and none of it built.
   evaluated =
-    name: node:
+    name: configuration:
+    let
+      inherit (configuration.config.system) build;
+    in
     pkgs.writeText "evaluated-${name}" (
-      builtins.unsafeDiscardStringContext node.config.system.build.toplevel.drvPath
+      builtins.unsafeDiscardStringContext (build.isoImage or build.toplevel).drvPath
     );
+
+  # Plain <node> is <node>-x86_64-linux again.
+  isNoAlias = name: _: !configurations ? "${name}-x86_64-linux";
 
   failures = import ./modules.nix { inherit lib; };
 in
 {
   inherit hardway;
+  crate = import ./crate.nix { inherit hardway lib pkgs; };
 
   modules =
     if failures == [ ] then
@@ -24,22 +57,47 @@ in
     else
       throw "checks/modules.nix: ${lib.generators.toPretty { } failures}";
 
-  shell =
-    pkgs.runCommand "shell"
-      {
-        nativeBuildInputs = [ pkgs.shellcheck ];
-        src = lib.fileset.toSource {
-          root = ../.;
-          fileset = lib.fileset.unions [
-            ../checks
-            ../rehearsal
-            ../scripts
-          ];
-        };
-      }
+  hosts =
+    check "hosts" [ hardway ]
+      (fileset.unions [
+        ../cluster.env
+        ../cluster.json
+        ../hosts
+        ./vm-test
+      ])
       ''
-        grep -rlE '^#!.*\b(ba)?sh$' "$src" | xargs shellcheck
-        touch "$out"
+        hardway --dir . generate --check
+        hardway --dir checks/vm-test generate --check
       '';
+
+  template = check "template" [ hardway ] ../templates/default ''
+    cp --recursive --no-preserve=mode templates/default "$TMPDIR/cluster"
+    hardway --dir "$TMPDIR/cluster" generate
+  '';
+
+  shell =
+    check "shell"
+      [
+        pkgs.shellcheck
+        pkgs.shfmt
+      ]
+      scripts
+      ''
+        grep -rlE '^#!.*\b(ba)?sh$' . >"$TMPDIR/scripts"
+        xargs shellcheck <"$TMPDIR/scripts"
+        xargs shfmt -i 2 -ci -d <"$TMPDIR/scripts"
+      '';
+
+  nix-format = check "nix-format" [ pkgs.nixfmt ] nixFiles ''
+    find . -name '*.nix' -exec nixfmt --check {} +
+  '';
+  nix-dead-code = check "nix-dead-code" [ pkgs.deadnix ] nixFiles ''
+    deadnix --fail .
+  '';
+  nix-lint = check "nix-lint" [ pkgs.statix ] (fileset.union nixFiles ../statix.toml) ''
+    statix check .
+  '';
 }
-// lib.mapAttrs' (name: node: lib.nameValuePair "node-${name}" (evaluated name node)) nodes
+// lib.mapAttrs' (
+  name: configuration: lib.nameValuePair "system-${name}" (evaluated name configuration)
+) (lib.filterAttrs isNoAlias configurations)

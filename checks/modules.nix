@@ -186,8 +186,18 @@ lib.runTests {
         { hardway.components.etcd.config.nested.path = 1; }
         { hardway.components.etcd = lib.mkIf true { config.inIf = 1; }; }
         { hardway.components.etcd = lib.mkIf false { config.notInIf = 1; }; }
-        { hardway.components = lib.mkMerge [ { etcd.config.merged = lib.mkForce 2; } { etcd.config.merged = 1; } ]; }
-        { hardway.components.etcd.config = lib.mkMerge [ { nested.more = [ 1 ]; } { nested.more = [ 2 ]; } ]; }
+        {
+          hardway.components = lib.mkMerge [
+            { etcd.config.merged = lib.mkForce 2; }
+            { etcd.config.merged = 1; }
+          ];
+        }
+        {
+          hardway.components.etcd.config = lib.mkMerge [
+            { nested.more = [ 1 ]; }
+            { nested.more = [ 2 ]; }
+          ];
+        }
         ({ config, ... }: { hardway.components.etcd.config.fromConfig = config.networking.hostName; })
         { hardway.components.etcd = { name, ... }: { config.config.fromFunction = name; }; }
       ]).hardway.components.etcd.config;
@@ -197,7 +207,10 @@ lib.runTests {
       inIf = 1;
       merged = 2;
       nested = {
-        more = [ 1 2 ];
+        more = [
+          1
+          2
+        ];
         path = 1;
       };
     };

@@ -4,7 +4,7 @@
 let
   render = import ../modules/render;
   ofNode =
-    name: entry:
+    _: entry:
     let
       inherit (import entry.module { }) hardway;
       inherit (hardway) components;

@@ -1,12 +1,18 @@
 # The hardway program, with what it calls at the end of its PATH: another QEMU or
-# kubectl that the user has comes first. QEMU brings its own firmware, for both
-# architectures, and the descriptors by which it is found.
+# kubectl that the user has comes first.
+#
+# Each can be another: `hardway.override { qemu = qemu_kvm; }`. `firmware` is a folder
+# with QEMU's firmware descriptors, or with OVMF_CODE.fd and OVMF_VARS.fd; by default
+# it is QEMU's own, which comes with both architectures'.
 {
   lib,
+  installShellFiles,
   makeWrapper,
   rustPlatform,
+  stdenv,
   cilium-cli,
   expect,
+  firmware ? null,
   kubectl,
   kubernetes-helm,
   openssh,
@@ -30,23 +36,37 @@ rustPlatform.buildRustPackage {
     ];
   };
   cargoLock.lockFile = ../Cargo.lock;
-  # The tests want QEMU, expect and Nix itself: `scripts/test` runs them.
+  # ../checks/crate.nix runs the tests, with the programs that they want.
   doCheck = false;
 
-  nativeBuildInputs = [ makeWrapper ];
-  postInstall = ''
-    wrapProgram $out/bin/hardway --suffix PATH : ${
-      lib.makeBinPath [
-        cilium-cli
-        expect
-        kubectl
-        kubernetes-helm
-        openssh
-        qemu
-        xorriso
-      ]
-    }
-  '';
+  # `ring` is C and assembly made beforehand: the C compiler of stdenv is enough.
+  nativeBuildInputs = [
+    installShellFiles
+    makeWrapper
+  ];
+  postInstall =
+    # A program of another architecture can't be asked for its own manual.
+    lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+      for shell in bash fish zsh; do
+        $out/bin/hardway completions $shell >hardway.$shell
+      done
+      installShellCompletion hardway.{bash,fish,zsh}
+      $out/bin/hardway man pages
+      installManPage pages/*.1
+    ''
+    + ''
+      wrapProgram $out/bin/hardway --suffix PATH : ${
+        lib.makeBinPath [
+          cilium-cli
+          expect
+          kubectl
+          kubernetes-helm
+          openssh
+          qemu
+          xorriso
+        ]
+      } ${lib.optionalString (firmware != null) "--set-default HARDWAY_FIRMWARE ${firmware}"}
+    '';
 
   meta = {
     description = "Kubernetes the hard way on NixOS virtual machines, in one command";

@@ -1,23 +1,40 @@
 # `nix develop`: what the crate's build, the tests and the rehearsal call.
-{ hardway, pkgs }:
+{
+  hardway,
+  lib,
+  pkgs,
+}:
 pkgs.mkShell {
   inputsFrom = [ hardway ];
   packages = [
     pkgs.cargo
     pkgs.cargo-insta
+    pkgs.cfssl
     pkgs.clippy
+    pkgs.cpio
     pkgs.deadnix
+    pkgs.dosfstools
     pkgs.expect
     pkgs.go
+    pkgs.jq
     pkgs.kubectl
     pkgs.kubernetes-helm
+    pkgs.mtools
     pkgs.nixfmt
+    pkgs.openssl
+    (pkgs.python3.withPackages (python: [ python.pyyaml ]))
     pkgs.qemu
     pkgs.rustc
     pkgs.rustfmt
     pkgs.shellcheck
     pkgs.shfmt
+    pkgs.squashfsTools
     pkgs.statix
     pkgs.xorriso
+    pkgs.zstd
+  ]
+  ++ lib.optionals pkgs.stdenv.hostPlatform.isLinux [
+    pkgs.fakeroot
+    pkgs.systemd
   ];
 }

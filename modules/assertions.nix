@@ -42,7 +42,7 @@ let
   render = import ./render;
 
   forString =
-    name: component: found:
+    found:
     let
       inherit (found) option value;
     in
@@ -91,9 +91,7 @@ in
 {
   assertions =
     lib.concatLists (
-      lib.mapAttrsToList (
-        name: component: map (forString name component) (stringsOf name component)
-      ) components
+      lib.mapAttrsToList (name: component: map forString (stringsOf name component)) components
     )
     ++ lib.concatLists (
       lib.mapAttrsToList (

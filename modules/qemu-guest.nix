@@ -1,7 +1,6 @@
 # What only a virtual machine of ours needs: its disk, its firmware's way in, its
 # serial console and its guest agent. A real machine brings its own of each.
 {
-  config,
   lib,
   modulesPath,
   pkgs,

@@ -1,4 +1,5 @@
-//! `hardway init` and `hardway schema`, and how a cluster is found.
+//! What needs no cluster: `hardway init`, how a cluster is found or begun, the schema,
+//! completions and manual pages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy.toml covers test functions, not their helpers
 
@@ -120,4 +121,78 @@ fn text_that_is_no_utf8_is_refused() {
         report.ends_with("hint: save the file as UTF-8\n"),
         "{report}"
     );
+}
+
+#[test]
+fn up_begins_with_the_default_cluster_in_an_empty_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".git")).unwrap();
+    // With nothing on the PATH it goes no further: the machines would follow.
+    let output = up_init(dir.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stdout),
+        "write cluster.json\nwrite cluster.env\nwrite cluster.schema.json\nwrite .gitignore\n"
+    );
+    assert!(
+        text(&output.stderr).starts_with("error: "),
+        "{}",
+        text(&output.stderr)
+    );
+    // Now there is one: nothing is written again.
+    assert_eq!(text(&up_init(dir.path()).stdout), "");
+}
+
+#[test]
+fn up_begins_nothing_among_other_files() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("letter.txt"), "").unwrap();
+    let output = up_init(dir.path());
+    assert_eq!(output.status.code(), Some(1));
+    let here = fs::canonicalize(dir.path()).unwrap();
+    assert_eq!(
+        text(&output.stderr),
+        format!(
+            "error: there is no cluster.json in {} or a folder above it\n\
+             hint: run `hardway init` (with Nix: `nix run FLAKE#init`), \
+             or name the cluster's folder with --dir\n",
+            here.display()
+        )
+    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+/// `hardway up --init` as `nix run` starts it: in the folder, without --dir.
+fn up_init(dir: &Path) -> Output {
+    let empty = tempfile::tempdir().unwrap();
+    let mut command = Command::cargo_bin("hardway").unwrap();
+    command
+        .current_dir(dir)
+        .args(["up", "--init"])
+        .env("PATH", empty.path())
+        .env_remove("HARDWAY_ISO")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn every_shell_completes_every_verb() {
+    let dir = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = hardway(dir.path(), &["completions", shell]);
+        assert_eq!(text(&output.stderr), "", "{shell}");
+        for word in ["kubectl", "install", "destroy"] {
+            assert!(text(&output.stdout).contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn a_manual_page_for_every_verb() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = hardway(dir.path(), &["man", "pages"]);
+    assert_eq!(text(&output.stdout), "write pages/hardway*.1\n");
+    let page = |name: &str| fs::read_to_string(dir.path().join("pages").join(name)).unwrap();
+    assert!(page("hardway.1").contains("hardway\\-up(1)"));
+    assert!(page("hardway-up.1").contains("\\-\\-verify"));
 }

@@ -98,7 +98,10 @@
       initial-cluster-state = "new";
       initial-cluster-token = "hardway";
       key-file = "/var/lib/hardway/pki/etcd-server-alpha-key.pem";
-      listen-client-urls = [ "https://127.0.0.1:2379" "https://10.240.0.10:2379" ];
+      listen-client-urls = [
+        "https://127.0.0.1:2379"
+        "https://10.240.0.10:2379"
+      ];
       listen-peer-urls = [ "https://10.240.0.10:2380" ];
       name = "alpha";
       peer-cert-file = "/var/lib/hardway/pki/etcd-peer-alpha.pem";
@@ -129,7 +132,10 @@
       audit-log-maxsize = 50;
       audit-log-path = "/var/lib/kube-apiserver/audit.log";
       audit-policy-file = "/etc/kubernetes/audit-policy.yaml";
-      authorization-mode = [ "Node" "RBAC" ];
+      authorization-mode = [
+        "Node"
+        "RBAC"
+      ];
       bind-address = "0.0.0.0";
       client-ca-file = "/var/lib/hardway/pki/ca.pem";
       enable-admission-plugins = [ "NodeRestriction" ];
@@ -141,7 +147,10 @@
       kubelet-certificate-authority = "/var/lib/hardway/pki/ca.pem";
       kubelet-client-certificate = "/var/lib/hardway/pki/kube-apiserver-kubelet-client.pem";
       kubelet-client-key = "/var/lib/hardway/pki/kube-apiserver-kubelet-client-key.pem";
-      kubelet-preferred-address-types = [ "InternalIP" "Hostname" ];
+      kubelet-preferred-address-types = [
+        "InternalIP"
+        "Hostname"
+      ];
       profiling = false;
       proxy-client-cert-file = "/var/lib/hardway/pki/front-proxy-client.pem";
       proxy-client-key-file = "/var/lib/hardway/pki/front-proxy-client-key.pem";
@@ -188,7 +197,11 @@
           resources = [
             {
               group = "";
-              resources = [ "secrets" "configmaps" "serviceaccounts/token" ];
+              resources = [
+                "secrets"
+                "configmaps"
+                "serviceaccounts/token"
+              ];
             }
             {
               group = "authentication.k8s.io";
@@ -198,7 +211,13 @@
         }
         {
           level = "Request";
-          verbs = [ "create" "delete" "deletecollection" "patch" "update" ];
+          verbs = [
+            "create"
+            "delete"
+            "deletecollection"
+            "patch"
+            "update"
+          ];
         }
         {
           level = "Metadata";

@@ -20,7 +20,10 @@
     enable = true;
     interfaces = {
       segment0 = {
-        allowedTCPPorts = [ 4240 10250 ];
+        allowedTCPPorts = [
+          4240
+          10250
+        ];
         allowedUDPPorts = [ 8472 ];
       };
       uplink0 = {
@@ -111,7 +114,14 @@
       };
       version = 3;
     };
-    path = [ "containerd" "iproute2" "iptables" "kmod" "runc" "util-linux" ];
+    path = [
+      "containerd"
+      "iproute2"
+      "iptables"
+      "kmod"
+      "runc"
+      "util-linux"
+    ];
     after = [ "systemd-networkd.service" ];
     requires = [ ];
     user = "root";
@@ -160,7 +170,14 @@
       tlsCertFile = "/var/lib/hardway/pki/kubelet-serving-sigma.pem";
       tlsPrivateKeyFile = "/var/lib/hardway/pki/kubelet-serving-sigma-key.pem";
     };
-    path = [ "conntrack-tools" "ethtool" "iproute2" "iptables" "socat" "util-linux" ];
+    path = [
+      "conntrack-tools"
+      "ethtool"
+      "iproute2"
+      "iptables"
+      "socat"
+      "util-linux"
+    ];
     after = [ "systemd-networkd.service" ];
     requires = [ "containerd.service" ];
     user = "root";

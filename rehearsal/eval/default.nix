@@ -18,10 +18,14 @@ let
 
   # Real NixOS modules, which need nixpkgs: the rehearsal stands in for what they
   # do (layout.nix), and takes their pure part from them (render).
-  isOwn = module: builtins.elem (toString module) (map (file: toString (flake + file)) [
-    "/modules"
-    "/modules/default.nix"
-  ]);
+  isOwn =
+    module:
+    builtins.elem (toString module) (
+      map (file: toString (flake + file)) [
+        "/modules"
+        "/modules/default.nix"
+      ]
+    );
 
   nixosSystem =
     {
@@ -35,7 +39,9 @@ let
         inherit (packages) pkgs;
         options = import ./options.nix;
         modules =
-          builtins.filter (module: builtins.isAttrs module || builtins.isFunction module || !isOwn module) modules
+          builtins.filter (
+            module: builtins.isAttrs module || builtins.isFunction module || !isOwn module
+          ) modules
           ++ (if system == null then [ ] else [ { nixpkgs.hostPlatform = system; } ]);
       };
     in
@@ -56,11 +62,17 @@ let
     inputs = { inherit nixpkgs; };
   };
   nixpkgs = {
-    lib = lib // { inherit nixosSystem; };
+    lib = lib // {
+      inherit nixosSystem;
+    };
     legacyPackages = throw "rehearsal: a configuration may not take packages from nixpkgs.legacyPackages; use the module argument pkgs";
     outPath = throw "rehearsal: there is no nixpkgs here to read files from";
   };
   outputs = source.outputs { inherit self nixpkgs; };
-  configurations = outputs.nixosConfigurations or (throw "rehearsal: ${toString flake}/flake.nix has no nixosConfigurations");
+  configurations =
+    outputs.nixosConfigurations
+      or (throw "rehearsal: ${toString flake}/flake.nix has no nixosConfigurations");
 in
-(configurations.${name} or (throw "rehearsal: the flake has no nixosConfigurations.${name}; it has: ${toString (builtins.attrNames configurations)}")).manifest
+(configurations.${name}
+  or (throw "rehearsal: the flake has no nixosConfigurations.${name}; it has: ${toString (builtins.attrNames configurations)}")
+).manifest

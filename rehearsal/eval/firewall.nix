@@ -15,7 +15,8 @@ let
   accept =
     prefix: rules:
     let
-      rule = protocol: list: if list == [ ] then [ ] else [ "${prefix}${protocol} dport ${set list} accept" ];
+      rule =
+        protocol: list: if list == [ ] then [ ] else [ "${prefix}${protocol} dport ${set list} accept" ];
     in
     rule "tcp" (members rules.allowedTCPPorts rules.allowedTCPPortRanges)
     ++ rule "udp" (members rules.allowedUDPPorts rules.allowedUDPPortRanges);
@@ -49,9 +50,9 @@ let
       ]
       ++ indent (
         accept "" firewall
-        ++ builtins.concatMap (name: accept "iifname ${builtins.toJSON name} " firewall.interfaces.${name}) (
-          names firewall.interfaces
-        )
+        ++ builtins.concatMap (
+          name: accept "iifname ${builtins.toJSON name} " firewall.interfaces.${name}
+        ) (names firewall.interfaces)
         ++ (if firewall.allowPing then [ "icmp type echo-request accept" ] else [ ])
         ++ [
           "icmpv6 type != { nd-redirect, 139 } accept"

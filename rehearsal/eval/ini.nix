@@ -3,7 +3,8 @@
 #   ini [ { name, settings } ]   empty sections are left out; a list repeats its key
 #   unit SERVICE                 the text of a plain systemd.services.<name>
 let
-  option = value: if builtins.isBool value then (if value then "true" else "false") else toString value;
+  option =
+    value: if builtins.isBool value then (if value then "true" else "false") else toString value;
   settingsLines =
     settings:
     builtins.concatMap (
@@ -20,9 +21,10 @@ rec {
   ini =
     sections:
     builtins.concatStringsSep "\n" (
-      map (section: builtins.concatStringsSep "\n" ([ "[${section.name}]" ] ++ settingsLines section.settings ++ [ "" ])) (
-        nonEmpty sections
-      )
+      map (
+        section:
+        builtins.concatStringsSep "\n" ([ "[${section.name}]" ] ++ settingsLines section.settings ++ [ "" ])
+      ) (nonEmpty sections)
     );
 
   unit =

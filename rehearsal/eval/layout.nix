@@ -14,10 +14,39 @@
   medium,
 }:
 let
-  inherit (builtins) attrNames attrValues concatMap concatStringsSep filter listToAttrs mapAttrs;
+  inherit (builtins)
+    attrNames
+    concatMap
+    concatStringsSep
+    filter
+    listToAttrs
+    mapAttrs
+    ;
   ini = import ./ini.nix;
-  mapNames = f: set: listToAttrs (map (name: { name = f name; value = set.${name}; }) (attrNames set));
-  filterSet = f: set: listToAttrs (concatMap (name: if f set.${name} then [ { inherit name; value = set.${name}; } ] else [ ]) (attrNames set));
+  mapNames =
+    f: set:
+    listToAttrs (
+      map (name: {
+        name = f name;
+        value = set.${name};
+      }) (attrNames set)
+    );
+  filterSet =
+    f: set:
+    listToAttrs (
+      concatMap (
+        name:
+        if f set.${name} then
+          [
+            {
+              inherit name;
+              value = set.${name};
+            }
+          ]
+        else
+          [ ]
+      ) (attrNames set)
+    );
   unless = condition: value: if condition then { } else value;
   plain = text: {
     inherit text;
@@ -47,11 +76,15 @@ let
         PATH = packages.searchPath (pathsOf "hardway.components.${name}.path" component.path);
       };
     };
-  componentUnits = mapAttrs (name: component: render.unitText (componentService name component)) components;
+  componentUnits = mapAttrs (
+    name: component: render.unitText (componentService name component)
+  ) components;
   pkiUnit = render.unitText (
     render.pkiService {
       inherit (config.hardway.pki) directory;
-      files = mapAttrs (_: one: if one.mode == null then removeAttrs one [ "mode" ] else one) config.hardway.pki.files;
+      files = mapAttrs (
+        _: one: if one.mode == null then removeAttrs one [ "mode" ] else one
+      ) config.hardway.pki.files;
     }
   );
 
@@ -87,9 +120,10 @@ let
         name = "Service";
         settings = {
           Type = "oneshot";
-          ExecStart =
-            [ "${packageOf "containerd"}/bin/ctr --namespace k8s.io images import ${medium.images}" ]
-            ++ [ "/usr/bin/touch /var/lib/rehearsal-images" ];
+          ExecStart = [
+            "${packageOf "containerd"}/bin/ctr --namespace k8s.io images import ${medium.images}"
+          ]
+          ++ [ "/usr/bin/touch /var/lib/rehearsal-images" ];
         };
       }
     ];
@@ -104,13 +138,25 @@ let
     }
     // unless (!hasContainers) images;
   wanted =
-    map (name: { inherit name; target = "multi-user.target"; kind = "wants"; }) (
-      attrNames components ++ [ "hardway-pki" ] ++ (if hasContainers then [ "rehearsal-images" ] else [ ])
-    )
+    map
+      (name: {
+        inherit name;
+        target = "multi-user.target";
+        kind = "wants";
+      })
+      (
+        attrNames components ++ [ "hardway-pki" ] ++ (if hasContainers then [ "rehearsal-images" ] else [ ])
+      )
     ++ concatMap (
       name:
-      map (target: { inherit name target; kind = "wants"; }) services.${name}.wantedBy
-      ++ map (target: { inherit name target; kind = "requires"; }) services.${name}.requiredBy
+      map (target: {
+        inherit name target;
+        kind = "wants";
+      }) services.${name}.wantedBy
+      ++ map (target: {
+        inherit name target;
+        kind = "requires";
+      }) services.${name}.requiredBy
     ) (attrNames services);
 
   etcFile =
@@ -135,7 +181,9 @@ let
             "::1 localhost"
             "127.0.0.2 ${config.networking.hostName}"
           ]
-          ++ map (address: "${address} ${toString config.networking.hosts.${address}}") (attrNames config.networking.hosts)
+          ++ map (address: "${address} ${toString config.networking.hosts.${address}}") (
+            attrNames config.networking.hosts
+          )
         )
         + config.networking.extraHosts;
       "modules-load.d/nixos.conf" = lines config.boot.kernelModules;
@@ -146,7 +194,12 @@ let
         )
       );
       "tmpfiles.d/nixos.conf" = lines (
-        (if config.hardway.cni.plugins == null then [ ] else render.cniRules { inherit (config.hardway.cni) plugins; })
+        (
+          if config.hardway.cni.plugins == null then
+            [ ]
+          else
+            render.cniRules { inherit (config.hardway.cni) plugins; }
+        )
         ++ config.systemd.tmpfiles.rules
       );
       "nftables.conf" = import ./firewall.nix {
@@ -165,8 +218,14 @@ let
         _: link:
         plain (
           ini.ini [
-            { name = "Match"; settings = link.matchConfig; }
-            { name = "Link"; settings = link.linkConfig; }
+            {
+              name = "Match";
+              settings = link.matchConfig;
+            }
+            {
+              name = "Link";
+              settings = link.linkConfig;
+            }
           ]
         )
       ) config.systemd.network.links
@@ -177,8 +236,14 @@ let
         plain (
           ini.ini (
             [
-              { name = "Match"; settings = network.matchConfig; }
-              { name = "Link"; settings = network.linkConfig; }
+              {
+                name = "Match";
+                settings = network.matchConfig;
+              }
+              {
+                name = "Link";
+                settings = network.linkConfig;
+              }
               {
                 name = "Network";
                 settings =
@@ -187,9 +252,15 @@ let
                   // unless (network.gateway == [ ]) { Gateway = network.gateway; }
                   // unless (network.dns == [ ]) { DNS = network.dns; };
               }
-              { name = "DHCPv4"; settings = network.dhcpV4Config; }
+              {
+                name = "DHCPv4";
+                settings = network.dhcpV4Config;
+              }
             ]
-            ++ map (settings: { name = "Route"; inherit settings; }) network.routes
+            ++ map (settings: {
+              name = "Route";
+              inherit settings;
+            }) network.routes
           )
         )
       ) config.systemd.network.networks
@@ -202,13 +273,29 @@ let
     );
   sysctl = value: if builtins.isBool value then (if value then "1" else "0") else toString value;
 
-  used = map packageOf (attrNames components)
-    ++ concatMap (name: pathsOf "hardway.components.${name}.path" components.${name}.path) (attrNames components)
-    ++ concatMap (name: pathsOf "systemd.services.${name}.path" services.${name}.path) (attrNames services)
+  used =
+    map packageOf (attrNames components)
+    ++ concatMap (name: pathsOf "hardway.components.${name}.path" components.${name}.path) (
+      attrNames components
+    )
+    ++ concatMap (name: pathsOf "systemd.services.${name}.path" services.${name}.path) (
+      attrNames services
+    )
     ++ pathsOf "environment.systemPackages" config.environment.systemPackages;
-  unique = list: attrNames (listToAttrs (map (name: { inherit name; value = null; }) list));
+  unique =
+    list:
+    attrNames (
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = null;
+        }) list
+      )
+    );
 in
-assert clash == [ ] || throw "rehearsal: systemd.services.${builtins.head clash} is a component's unit; set hardway.components.${builtins.head clash} instead";
+assert
+  clash == [ ]
+  || throw "rehearsal: systemd.services.${builtins.head clash} is a component's unit; set hardway.components.${builtins.head clash} instead";
 {
   inherit (config.networking) hostName;
   system = config.nixpkgs.hostPlatform;
@@ -224,9 +311,16 @@ assert clash == [ ] || throw "rehearsal: systemd.services.${builtins.head clash}
     inherit components;
     inherit (config.hardway.pki) files;
   };
-  packages = filter packages.isOnMedium (unique used) ++ (if hasContainers then [ medium.images ] else [ ]);
+  packages =
+    filter packages.isOnMedium (unique used) ++ (if hasContainers then [ medium.images ] else [ ]);
   masked = concatMap (one: if one.enable then [ ] else [ one.unit ]) [
-    { inherit (config.services.resolved) enable; unit = "systemd-resolved.service"; }
-    { inherit (config.services.timesyncd) enable; unit = "systemd-timesyncd.service"; }
+    {
+      inherit (config.services.resolved) enable;
+      unit = "systemd-resolved.service";
+    }
+    {
+      inherit (config.services.timesyncd) enable;
+      unit = "systemd-timesyncd.service";
+    }
   ];
 }

@@ -11,7 +11,16 @@
 let
   types = import ./types.nix;
   inherit (types) show;
-  inherit (builtins) attrNames concatMap elem filter isAttrs isFunction isList mapAttrs;
+  inherit (builtins)
+    attrNames
+    concatMap
+    elem
+    filter
+    isAttrs
+    isFunction
+    isList
+    mapAttrs
+    ;
 
   arguments = {
     inherit config lib pkgs;
@@ -35,7 +44,15 @@ let
           throw "rehearsal: the module ${file} does not exist (imported by ${from})";
       body = if isFunction imported then imported arguments else imported;
       full = body ? config || body ? options;
-      known = [ "imports" "config" "options" "_file" "key" "_class" "meta" ];
+      known = [
+        "imports"
+        "config"
+        "options"
+        "_file"
+        "key"
+        "_class"
+        "meta"
+      ];
       stray = filter (name: !elem name known) (attrNames body);
       value =
         if !isAttrs body then
@@ -52,7 +69,9 @@ let
     concatMap (load file) (body.imports or [ ]) ++ [ { inherit file value; } ];
 
   typeOf = value: if isAttrs value then value._type or null else null;
-  wrap = property: one: one // { value = mapAttrs (_: content: property // { inherit content; }) one.value; };
+  wrap =
+    property: one:
+    one // { value = mapAttrs (_: content: property // { inherit content; }) one.value; };
 
   # A set of options: what stands around it moves to each of its members, so that a
   # condition is not asked before the member is.
@@ -65,7 +84,13 @@ let
     in
     if type == "merge" then
       concatMap inner value.contents
-    else if elem type [ "if" "override" "order" ] then
+    else if
+      elem type [
+        "if"
+        "override"
+        "order"
+      ]
+    then
       map (wrap (removeAttrs value [ "content" ])) (inner value.content)
     else if isAttrs value then
       [ one ]
@@ -94,7 +119,9 @@ let
     definitions:
     let
       priority = one: one.priority or 100;
-      best = builtins.foldl' (least: one: if priority one < least then priority one else least) 9999 definitions;
+      best = builtins.foldl' (
+        least: one: if priority one < least then priority one else least
+      ) 9999 definitions;
       order = one: one.order or 1000;
     in
     builtins.sort (a: b: order a < order b) (filter (one: priority one == best) definitions);
@@ -106,7 +133,9 @@ let
   namesIn = definitions: attrNames (builtins.foldl' (all: one: all // one.value) { } definitions);
   under =
     name: definitions:
-    concatMap (one: if one.value ? ${name} then [ (one // { value = one.value.${name}; }) ] else [ ]) definitions;
+    concatMap (
+      one: if one.value ? ${name} then [ (one // { value = one.value.${name}; }) ] else [ ]
+    ) definitions;
 
   merge =
     path: type: definitions:
@@ -114,7 +143,11 @@ let
       let
         pushed = concatMap (pushDown path) definitions;
         stray = concatMap (
-          one: map (name: { inherit name; inherit (one) file; }) (filter (name: !(type.fields ? ${name})) (attrNames one.value))
+          one:
+          map (name: {
+            inherit name;
+            inherit (one) file;
+          }) (filter (name: !(type.fields ? ${name})) (attrNames one.value))
         ) pushed;
         first = builtins.head stray;
       in
@@ -137,7 +170,15 @@ let
             # A member whose every definition is conditional and off is not there.
             present = type.elements ? fields || concatMap discharge own != [ ];
           in
-          if present then [ { inherit name; value = merge (path ++ [ name ]) type.elements own; } ] else [ ]
+          if present then
+            [
+              {
+                inherit name;
+                value = merge (path ++ [ name ]) type.elements own;
+              }
+            ]
+          else
+            [ ]
         ) names
       )
     else
@@ -157,8 +198,12 @@ let
       )
     else if wrong != [ ] then
       wrongType path (builtins.head wrong) type.name
-    else if type.freeform or false && builtins.all (one: isAttrs one.value && !(one.value ? outPath)) found then
-      mapAttrs (name: _: merge (path ++ [ name ]) type (under name found)) (builtins.foldl' (all: one: all // one.value) { } found)
+    else if
+      type.freeform or false && builtins.all (one: isAttrs one.value && !(one.value ? outPath)) found
+    then
+      mapAttrs (name: _: merge (path ++ [ name ]) type (under name found)) (
+        builtins.foldl' (all: one: all // one.value) { } found
+      )
     else
       type.merge path found;
 

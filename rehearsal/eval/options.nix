@@ -2,7 +2,23 @@
 # nothing of a host module or of a user's own module is skipped without a word.
 let
   types = import ./types.nix;
-  inherit (types) attrsOf bool enum file int lines listOf nullOr only package port set str strMatching value withDefault;
+  inherit (types)
+    attrsOf
+    bool
+    enum
+    file
+    lines
+    listOf
+    nullOr
+    only
+    package
+    port
+    set
+    str
+    strMatching
+    value
+    withDefault
+    ;
   yes = withDefault true bool;
   no = withDefault false bool;
   text = withDefault "" str;
@@ -12,12 +28,20 @@ let
 
   scalar = {
     name = "null, true, false, a whole number or a string";
-    check = given: given == null || builtins.isBool given || builtins.isInt given || builtins.isString given;
+    check =
+      given: given == null || builtins.isBool given || builtins.isInt given || builtins.isString given;
     merge = types.same;
   };
   portRange = {
     name = "{ from, to }";
-    check = range: builtins.isAttrs range && builtins.attrNames range == [ "from" "to" ];
+    check =
+      range:
+      builtins.isAttrs range
+      &&
+        builtins.attrNames range == [
+          "from"
+          "to"
+        ];
     merge = types.same;
   };
   ports = {
@@ -39,13 +63,20 @@ let
     flags = attrsOf value;
     config = attrsOf value;
     configPath = nullOr (strMatching "[^/].*");
-    format = withDefault "yaml" (enum [ "json" "yaml" "toml" ]);
+    format = withDefault "yaml" (enum [
+      "json"
+      "yaml"
+      "toml"
+    ]);
     path = listOf package;
     environment = attrsOf str;
     after = listOf str;
     requires = listOf str;
     user = withDefault "root" userName;
-    readiness = withDefault "exec" (enum [ "notify" "exec" ]);
+    readiness = withDefault "exec" (enum [
+      "notify"
+      "exec"
+    ]);
     stateDirectory = nullOr (strMatching "[^/].*");
     stateDirectoryMode = nullOr (strMatching "0[0-7]{3}");
     delegate = no;
@@ -93,7 +124,10 @@ set {
     components = attrsOf component;
     node = set {
       name = nullOr str;
-      role = nullOr (enum [ "control-plane" "worker" ]);
+      role = nullOr (enum [
+        "control-plane"
+        "worker"
+      ]);
       address = nullOr str;
       interface = nullOr str;
       podCIDR = nullOr str;
@@ -113,7 +147,12 @@ set {
       // {
         enable = yes;
         allowPing = yes;
-        checkReversePath = withDefault true (enum [ true false "strict" "loose" ]);
+        checkReversePath = withDefault true (enum [
+          true
+          false
+          "strict"
+          "loose"
+        ]);
         extraInputRules = texts;
         interfaces = attrsOf (set ports);
         trustedInterfaces = listOf str;
@@ -126,14 +165,26 @@ set {
       tables = attrsOf (set {
         enable = yes;
         name = withDefault owner str;
-        family = enum [ "ip" "ip6" "inet" "arp" "bridge" "netdev" ];
+        family = enum [
+          "ip"
+          "ip6"
+          "inet"
+          "arp"
+          "bridge"
+          "netdev"
+        ];
         content = lines;
       });
     };
     useDHCP = only false;
     useNetworkd = only true;
   };
-  nixpkgs = set { hostPlatform = enum [ "x86_64-linux" "aarch64-linux" ]; };
+  nixpkgs = set {
+    hostPlatform = enum [
+      "x86_64-linux"
+      "aarch64-linux"
+    ];
+  };
   services = set {
     resolved = set { enable = no; };
     timesyncd = set { enable = yes; };

@@ -3,8 +3,24 @@
 { medium }:
 let
   debian = [
-    "bash" "conntrack-tools" "coreutils" "dbus" "ethtool" "findutils" "gnugrep" "gnused"
-    "iproute2" "iptables" "kmod" "nftables" "procps" "qemu_kvm" "runc" "socat" "systemd" "util-linux"
+    "bash"
+    "conntrack-tools"
+    "coreutils"
+    "dbus"
+    "ethtool"
+    "findutils"
+    "gnugrep"
+    "gnused"
+    "iproute2"
+    "iptables"
+    "kmod"
+    "nftables"
+    "procps"
+    "qemu_kvm"
+    "runc"
+    "socat"
+    "systemd"
+    "util-linux"
   ];
   paths =
     builtins.listToAttrs (
@@ -31,7 +47,8 @@ in
     if builtins.isAttrs package && package ? outPath then
       "${package}"
     else
-      paths.${package} or (throw "rehearsal: ${option} names the package ${package}, which the medium does not hold (it holds: ${names})");
+      paths.${package}
+        or (throw "rehearsal: ${option} names the package ${package}, which the medium does not hold (it holds: ${names})");
 
   # Whether nixos-install must copy it: Debian's are in every node's root.
   isOnMedium = path: builtins.elem path (builtins.attrValues medium.packages);

@@ -6,7 +6,8 @@
 # `default`, where present, is the value where nothing is defined.
 rec {
   show = path: builtins.concatStringsSep "." (map quote path);
-  quote = name: if builtins.match "[A-Za-z_][A-Za-z0-9_-]*" name != null then name else builtins.toJSON name;
+  quote =
+    name: if builtins.match "[A-Za-z_][A-Za-z0-9_-]*" name != null then name else builtins.toJSON name;
 
   same =
     path: definitions:
@@ -27,13 +28,19 @@ rec {
   int = scalar "a whole number" builtins.isInt;
   str = scalar "a string" builtins.isString;
   strMatching =
-    pattern: scalar "a string like ${pattern}" (value: builtins.isString value && builtins.match pattern value != null);
+    pattern:
+    scalar "a string like ${pattern}" (
+      value: builtins.isString value && builtins.match pattern value != null
+    );
   port = scalar "a port, 0 to 65535" (value: builtins.isInt value && value >= 0 && value <= 65535);
-  enum =
-    values: scalar "one of ${builtins.toJSON values}" (value: builtins.elem value values);
+  enum = values: scalar "one of ${builtins.toJSON values}" (value: builtins.elem value values);
   # The rehearsal does one thing, and says so where another is asked for.
-  only = value: scalar "${builtins.toJSON value}, the only value that the rehearsal knows" (given: given == value);
-  package = scalar "a package, or the name of one" (value: builtins.isString value || value ? outPath);
+  only =
+    value:
+    scalar "${builtins.toJSON value}, the only value that the rehearsal knows" (given: given == value);
+  package = scalar "a package, or the name of one" (
+    value: builtins.isString value || value ? outPath
+  );
   file = scalar "a path" (value: builtins.isPath value || builtins.isString value);
 
   lines = {
@@ -55,7 +62,10 @@ rec {
       check = value: value == null || type.check value;
       merge =
         path: definitions:
-        if builtins.any (one: one.value == null) definitions then same path definitions else type.merge path definitions;
+        if builtins.any (one: one.value == null) definitions then
+          same path definitions
+        else
+          type.merge path definitions;
       default = null;
     };
   attrsOf = elements: {

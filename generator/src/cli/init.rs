@@ -1,7 +1,7 @@
 //! `hardway init`: the files that a cluster begins with. Nothing is overwritten.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -55,6 +55,31 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     }
     ignore_state(dir)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where there is no cluster yet and the folder is empty: the default cluster.
+pub(super) fn begin(global: &Global) -> Result<()> {
+    if topology::find(global.dir.as_deref()).is_ok() {
+        return Ok(());
+    }
+    let here = PathBuf::from(".");
+    let dir = global.dir.as_ref().unwrap_or(&here);
+    if is_empty(dir)? {
+        run(global, &Args { folder: None })?;
+    }
+    Ok(())
+}
+
+/// Whether nothing is there that a person wrote; a fresh repository is empty too.
+fn is_empty(dir: &Path) -> Result<bool> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot look into {}", dir.display()));
+        }
+    };
+    Ok(entries.flatten().all(|entry| entry.file_name() == ".git"))
 }
 
 /// Writes a file that is not there yet.

@@ -8,12 +8,14 @@ use clap::{Parser, Subcommand};
 
 use crate::report;
 
+mod completions;
 mod destroy;
 mod down;
 mod generate;
 mod init;
 mod install;
 mod kubectl;
+mod man;
 mod schema;
 mod status;
 mod up;
@@ -49,6 +51,8 @@ enum Verb {
     Kubectl(kubectl::Args),
     Down(down::Args),
     Destroy(destroy::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the program; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted.
@@ -72,6 +76,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Kubectl(args) => kubectl::run(global, args),
         Verb::Down(args) => down::run(global, args),
         Verb::Destroy(args) => destroy::run(global, args),
+        Verb::Completions(args) => completions::run(global, args),
+        Verb::Man(args) => man::run(global, args),
     };
     match result {
         Ok(code) => code,

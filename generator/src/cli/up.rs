@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::Global;
 use super::install::Source;
+use super::{Global, init, verify};
 use crate::cluster::up;
 use crate::topology;
 
@@ -15,12 +15,21 @@ use crate::topology;
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
+    /// In an empty folder, begin with the default cluster, as `hardway init` does
+    #[arg(long)]
+    init: bool,
+    /// Test the cluster when it is up, as `hardway verify` does
+    #[arg(long)]
+    verify: bool,
     /// Cilium's Helm chart on disk instead of its repository
     #[arg(long, value_name = "DIR")]
     chart: Option<PathBuf>,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    if args.init {
+        init::begin(global)?;
+    }
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
     up::up(
@@ -29,5 +38,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         &args.source.options(),
         args.chart.as_deref(),
     )?;
+    if args.verify {
+        return verify::test(&paths, &topology, false);
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,8 @@ use super::Global;
 use crate::cluster::seconds;
 use crate::cluster::verify::{self, Outcome, Verdict};
 use crate::report::{FAILED, WithHint};
-use crate::topology;
+use crate::state::Paths;
+use crate::topology::{self, Topology};
 
 /// Test the running cluster from end to end; leaves nothing behind
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,11 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
+    test(&paths, &topology, args.json)
+}
+
+/// Tests the cluster and prints each outcome as it comes, or all as JSON.
+pub(super) fn test(paths: &Paths, topology: &Topology, json: bool) -> Result<ExitCode> {
     if !paths.kubeconfig().is_file() {
         return Err(anyhow!(
             "no cluster yet: there is no {}",
@@ -30,8 +36,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         ))
         .hint("run `hardway up`");
     }
-    let outcomes = verify::verify(&paths, &topology, &mut |outcome| {
-        if !args.json {
+    let outcomes = verify::verify(paths, topology, &mut |outcome| {
+        if !json {
             println!("{}", line(outcome));
         }
     })?;
@@ -40,7 +46,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         .filter(|outcome| outcome.verdict == Verdict::Failed)
         .map(|outcome| outcome.check)
         .collect();
-    if args.json {
+    if json {
         println!(
             "{:#}",
             json!({ "passed": failed.is_empty(), "checks": outcomes })

@@ -1,5 +1,5 @@
 //! Finds UEFI firmware: QEMU's own descriptors first, then where Debian, Nix and
-//! Homebrew keep it.
+//! Homebrew keep it. A folder named by HARDWAY_FIRMWARE comes before all of them.
 //!
 //! Descriptors: QEMU's docs/interop/firmware.json. A file of the same name in an
 //! earlier folder hides one in a later folder; files are tried in order of their names.
@@ -27,6 +27,10 @@ impl Firmware {
     pub fn find(arch: Arch, qemu: &Path) -> Result<Self> {
         let shares = shares(qemu);
         let mut folders = Vec::new();
+        let named = std::env::var_os("HARDWAY_FIRMWARE").map(PathBuf::from);
+        if let Some(found) = named.as_deref().map(|folder| named_folder(arch, folder)) {
+            return found;
+        }
         if let Some(config) = config_home() {
             folders.push(config.join("qemu/firmware"));
         }
@@ -60,6 +64,29 @@ impl Firmware {
     pub(super) fn exists(&self) -> bool {
         self.code.is_file() && self.variables.is_file()
     }
+}
+
+/// What HARDWAY_FIRMWARE names: a folder of descriptors, or of the images themselves
+/// under a name that distributions give them.
+fn named_folder(arch: Arch, folder: &Path) -> Result<Firmware> {
+    let beside = |path: &Path| folder.join(path.file_name().unwrap_or_default());
+    described(arch, &[folder.to_path_buf()])
+        .or_else(|| {
+            known(arch, &[PathBuf::new()])
+                .iter()
+                .map(|one| Firmware {
+                    code: beside(&one.code),
+                    variables: beside(&one.variables),
+                })
+                .find(Firmware::exists)
+        })
+        .ok_or_else(|| {
+            anyhow!(
+                "no UEFI firmware for {arch} in {}, which HARDWAY_FIRMWARE names",
+                folder.display()
+            )
+        })
+        .hint("unset HARDWAY_FIRMWARE, or name a folder with QEMU's firmware descriptors or with OVMF_CODE.fd and OVMF_VARS.fd (AAVMF_… for aarch64)")
 }
 
 fn config_home() -> Option<PathBuf> {
@@ -235,6 +262,22 @@ mod tests {
         describe(folder.path(), "70-later.json", &[], &["pc-q35-*"]);
         assert_eq!(described(Arch::X86_64, &all), Some(plain));
         assert_eq!(described(Arch::Aarch64, &all), None);
+    }
+
+    #[test]
+    fn a_named_folder_has_descriptors_or_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = folder.path().join("OVMF_CODE.fd");
+        fs::write(&code, "").unwrap();
+        let error = named_folder(Arch::X86_64, folder.path()).unwrap_err();
+        assert!(error.to_string().contains("HARDWAY_FIRMWARE"), "{error}");
+        let variables = folder.path().join("OVMF_VARS.fd");
+        fs::write(&variables, "").unwrap();
+        let images = Firmware { code, variables };
+        assert_eq!(named_folder(Arch::X86_64, folder.path()).unwrap(), images);
+        assert!(named_folder(Arch::Aarch64, folder.path()).is_err());
+        let plain = describe(folder.path(), "60-plain.json", &[], &["pc-q35-*"]);
+        assert_eq!(named_folder(Arch::X86_64, folder.path()).unwrap(), plain);
     }
 
     #[test]

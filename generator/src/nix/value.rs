@@ -2,13 +2,11 @@
 
 use serde_json::Value;
 
-/// The width that a list may fill before it goes on lines of its own (nixfmt's default).
-const WIDTH: usize = 100;
-
 /// `value` as a Nix literal that starts at column `indent` of its line's nesting.
 ///
 /// Sets and strings of several lines span lines, indented below `indent` spaces;
-/// the first line has no indentation. JSON's null becomes `null`.
+/// the first line has no indentation. JSON's null becomes `null`. Lists of several
+/// words stand one a line, as nixfmt has them: it changes nothing in what is generated.
 pub fn literal(value: &Value, indent: usize) -> String {
     let pad = " ".repeat(indent);
     match value {
@@ -21,13 +19,11 @@ pub fn literal(value: &Value, indent: usize) -> String {
         Value::String(text) => string(text),
         Value::Array(items) if items.is_empty() => "[ ]".to_owned(),
         Value::Array(items) => {
-            let plain = items
-                .iter()
-                .all(|item| !item.is_array() && !item.is_object());
             let words: Vec<String> = items.iter().map(|item| literal(item, indent + 2)).collect();
-            let line = format!("[ {} ]", words.join(" "));
-            if plain && !line.contains('\n') && (items.len() == 1 || indent + line.len() < WIDTH) {
-                return line;
+            if let [word] = words.as_slice()
+                && !word.contains('\n')
+            {
+                return format!("[ {word} ]");
             }
             let lines: Vec<String> = words
                 .iter()
@@ -151,10 +147,10 @@ mod tests {
 
     #[test]
     fn a_set_is_sorted_and_indented() {
-        let value = json!({ "b": [1, 2], "a": { "x": true }, "c": [], "d": {} });
+        let value = json!({ "b": [1, 2], "a": { "x": true }, "c": [], "d": {}, "e": ["1"] });
         assert_eq!(
             literal(&value, 2),
-            "{\n    a.x = true;\n    b = [ 1 2 ];\n    c = [ ];\n    d = { };\n  }"
+            "{\n    a.x = true;\n    b = [\n      1\n      2\n    ];\n    c = [ ];\n    d = { };\n    e = [ \"1\" ];\n  }"
         );
     }
 

@@ -90,7 +90,7 @@ pub fn parse(sources: &Sources<'_>) -> Result<Topology, Problems> {
 
 /// The cluster in `dir`, or else in the nearest folder upwards from the current one.
 pub fn find(dir: Option<&Path>) -> Result<Paths> {
-    let hint = "run `hardway init`, or name the cluster's folder with --dir";
+    let hint = "run `hardway init` (with Nix: `nix run FLAKE#init`), or name the cluster's folder with --dir";
     if let Some(dir) = dir {
         let absolute = std::path::absolute(dir)
             .with_context(|| format!("cannot tell where {} is", dir.display()))?;

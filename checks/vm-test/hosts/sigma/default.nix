@@ -1,0 +1,266 @@
+# sigma, a worker. Written by `hardway generate` from cluster.json: change that, not this.
+# A function to literals: what NixOS does with them is in modules/.
+{ ... }:
+{
+  boot.kernel.sysctl = {
+    "net.bridge.bridge-nf-call-iptables" = 1;
+    "net.ipv4.ip_forward" = 1;
+  };
+  boot.kernelModules = [
+    "br_netfilter"
+    "overlay"
+  ];
+  environment.etc = {
+    "cni/net.d/10-bridge.conflist".text = ''
+      {
+        "cniVersion": "1.0.0",
+        "name": "bridge",
+        "plugins": [
+          {
+            "bridge": "cni0",
+            "hairpinMode": true,
+            "ipMasq": false,
+            "ipam": {
+              "ranges": [
+                [
+                  {
+                    "subnet": "10.200.21.0/24"
+                  }
+                ]
+              ],
+              "type": "host-local"
+            },
+            "isDefaultGateway": true,
+            "type": "bridge"
+          },
+          {
+            "capabilities": {
+              "portMappings": true
+            },
+            "type": "portmap"
+          }
+        ]
+      }
+    '';
+    "systemd/logind.conf.d/kubelet.conf".text = ''
+      [Login]
+      InhibitDelayMaxSec=30
+    '';
+  };
+  hardway.cni.plugins = [
+    "bridge"
+    "host-local"
+    "loopback"
+    "portmap"
+  ];
+  hardway.node = {
+    address = "10.240.0.21";
+    interface = "segment0";
+    name = "sigma";
+    podCIDR = "10.200.21.0/24";
+    role = "worker";
+  };
+  networking.firewall = {
+    checkReversePath = "loose";
+    enable = true;
+    interfaces = {
+      segment0 = {
+        allowedTCPPorts = [ 10250 ];
+        allowedUDPPorts = [ ];
+      };
+      uplink0 = {
+        allowedTCPPorts = [ ];
+        allowedUDPPorts = [ ];
+      };
+    };
+  };
+  networking.hostName = "sigma";
+  networking.hosts = {
+    "10.240.0.10" = [ "alpha" ];
+    "10.240.0.21" = [ "sigma" ];
+    "10.240.0.22" = [ "gamma" ];
+  };
+  networking.nftables.enable = true;
+  networking.nftables.tables.hardway = {
+    content = ''
+      # To a guest, 10.0.2.2 is the host's own loopback: Pods get name resolution there, and nothing else.
+      chain forward {
+        type filter hook forward priority filter - 5; policy accept;
+        ip saddr 10.200.0.0/16 ip daddr 10.0.2.3 udp dport 53 accept
+        ip saddr 10.200.0.0/16 ip daddr 10.0.2.3 tcp dport 53 accept
+        ip saddr 10.200.0.0/16 ip daddr 10.0.2.0/24 drop
+      }
+      # Out of the cluster Pods go under their node's address; within it they keep their own.
+      chain postrouting {
+        type nat hook postrouting priority srcnat + 5; policy accept;
+        ip saddr 10.200.0.0/16 oifname "uplink0" masquerade
+      }
+    '';
+    family = "inet";
+  };
+  networking.useDHCP = false;
+  networking.useNetworkd = true;
+  services.resolved.enable = true;
+  services.timesyncd.enable = true;
+  system.stateVersion = "26.05";
+  systemd.network.links = {
+    "10-segment0" = {
+      linkConfig.Name = "segment0";
+      matchConfig.MACAddress = "52:54:00:f0:00:15";
+    };
+    "10-uplink0" = {
+      linkConfig.Name = "uplink0";
+      matchConfig.MACAddress = "52:54:01:f0:00:15";
+    };
+  };
+  systemd.network.networks = {
+    "10-uplink0" = {
+      matchConfig.Name = "uplink0";
+      networkConfig.DHCP = "ipv4";
+    };
+    "20-segment0" = {
+      address = [ "10.240.0.21/24" ];
+      matchConfig.Name = "segment0";
+      routes = [
+        {
+          Destination = "10.200.22.0/24";
+          Gateway = "10.240.0.22";
+        }
+      ];
+    };
+  };
+  systemd.network.wait-online.enable = false;
+
+  # Every key and certificate that this node gets, and whose process reads it.
+  hardway.pki.files = {
+    "ca.pem".user = "root";
+    "kube-proxy.kubeconfig".user = "root";
+    "kubelet-client-sigma.kubeconfig".user = "root";
+    "kubelet-serving-sigma-key.pem".user = "root";
+    "kubelet-serving-sigma.pem".user = "root";
+  };
+
+  # containerd: pulls images and runs containers, at the kubelet's word
+  hardway.components.containerd = {
+    description = "containerd: pulls images and runs containers, at the kubelet's word";
+    package = "containerd";
+    command = "containerd";
+    flags.config = "/etc/containerd/config.toml";
+    configPath = "containerd/config.toml";
+    format = "toml";
+    config = {
+      plugins = {
+        "io.containerd.cri.v1.images".pinned_images.sandbox = "registry.k8s.io/pause:3.10";
+        "io.containerd.cri.v1.runtime" = {
+          cni = {
+            bin_dirs = [ "/opt/cni/bin" ];
+            conf_dir = "/etc/cni/net.d";
+          };
+          containerd.runtimes.runc = {
+            options.SystemdCgroup = true;
+            runtime_type = "io.containerd.runc.v2";
+          };
+        };
+      };
+      version = 3;
+    };
+    path = [
+      "containerd"
+      "iproute2"
+      "iptables"
+      "kmod"
+      "runc"
+      "util-linux"
+    ];
+    after = [ "systemd-networkd.service" ];
+    requires = [ ];
+    user = "root";
+    readiness = "notify";
+    stateDirectory = "containerd";
+    delegate = true;
+  };
+
+  # kube-proxy: sends what is addressed to a Service to one of its Pods, by nftables
+  hardway.components.kube-proxy = {
+    description = "kube-proxy: sends what is addressed to a Service to one of its Pods, by nftables";
+    package = "kubernetes";
+    command = "kube-proxy";
+    flags.config = "/etc/kubernetes/kube-proxy.yaml";
+    configPath = "kubernetes/kube-proxy.yaml";
+    format = "yaml";
+    config = {
+      apiVersion = "kubeproxy.config.k8s.io/v1alpha1";
+      bindAddress = "10.240.0.21";
+      clientConnection.kubeconfig = "/var/lib/hardway/pki/kube-proxy.kubeconfig";
+      clusterCIDR = "10.200.0.0/16";
+      hostnameOverride = "sigma";
+      kind = "KubeProxyConfiguration";
+      mode = "nftables";
+    };
+    path = [
+      "conntrack-tools"
+      "iproute2"
+      "kmod"
+      "nftables"
+    ];
+    after = [ "systemd-networkd.service" ];
+    requires = [ ];
+    user = "root";
+    readiness = "exec";
+  };
+
+  # kubelet: runs the Pods that the API server assigns to this node
+  hardway.components.kubelet = {
+    description = "kubelet: runs the Pods that the API server assigns to this node";
+    package = "kubernetes";
+    command = "kubelet";
+    flags = {
+      config = "/etc/kubernetes/kubelet.yaml";
+      hostname-override = "sigma";
+      kubeconfig = "/var/lib/hardway/pki/kubelet-client-sigma.kubeconfig";
+      node-ip = "10.240.0.21";
+    };
+    configPath = "kubernetes/kubelet.yaml";
+    format = "yaml";
+    config = {
+      address = "0.0.0.0";
+      apiVersion = "kubelet.config.k8s.io/v1beta1";
+      authentication = {
+        anonymous.enabled = false;
+        webhook.enabled = true;
+        x509.clientCAFile = "/var/lib/hardway/pki/ca.pem";
+      };
+      authorization.mode = "Webhook";
+      cgroupDriver = "systemd";
+      clusterDNS = [ "10.32.0.10" ];
+      clusterDomain = "cluster.local";
+      containerRuntimeEndpoint = "unix:///run/containerd/containerd.sock";
+      failSwapOn = true;
+      kind = "KubeletConfiguration";
+      port = 10250;
+      readOnlyPort = 0;
+      resolvConf = "/run/systemd/resolve/resolv.conf";
+      shutdownGracePeriod = "30s";
+      shutdownGracePeriodCriticalPods = "10s";
+      systemReserved = {
+        cpu = "100m";
+        memory = "256Mi";
+      };
+      tlsCertFile = "/var/lib/hardway/pki/kubelet-serving-sigma.pem";
+      tlsPrivateKeyFile = "/var/lib/hardway/pki/kubelet-serving-sigma-key.pem";
+    };
+    path = [
+      "conntrack-tools"
+      "ethtool"
+      "iproute2"
+      "iptables"
+      "socat"
+      "util-linux"
+    ];
+    after = [ "systemd-networkd.service" ];
+    requires = [ "containerd.service" ];
+    user = "root";
+    readiness = "notify";
+    stateDirectory = "kubelet";
+  };
+}

@@ -1,0 +1,23 @@
+# A Kubernetes cluster of your own.
+#
+#   cluster.json, cluster.env   what it is: nodes, ranges, sizes, ports
+#   sigma.nix                   a NixOS module of yours, for the node sigma alone
+#   hosts/                      `nix run .#generate` writes it; commit it
+#
+#     nix run .#cluster-up      generates, installs, starts and tests the cluster
+#     nix run .#status
+#     nix run .#down
+{
+  description = "A Kubernetes cluster of one's own";
+
+  # Where this template is from.
+  inputs.hardway.url = "github:OWNER/hardway";
+
+  outputs =
+    { hardway, ... }:
+    {
+      inherit (hardway) apps;
+      # <node>-x86_64-linux and <node>-aarch64-linux, once hosts/ is there.
+      nixosConfigurations = hardway.lib.nodes { hosts = ./hosts; };
+    };
+}
