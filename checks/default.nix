@@ -20,7 +20,10 @@ let
         };
       }
       ''
-        cd "$src"
+        cp -r "$src" repository
+        chmod -R u+w repository
+        patchShebangs --build repository >/dev/null
+        cd repository
         ${commands}
         touch "$out"
       '';
@@ -97,6 +100,30 @@ in
   nix-lint = check "nix-lint" [ pkgs.statix ] (fileset.union nixFiles ../statix.toml) ''
     statix check .
   '';
+}
+// lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
+  # Nix evaluates the rehearsal's side of it, in the sandbox.
+  expected =
+    check "expected"
+      [
+        pkgs.jq
+        pkgs.nix
+        pkgs.python3
+        pkgs.systemd
+      ]
+      (fileset.unions [
+        ../flake.lock
+        ../generator/templates
+        ../hosts
+        ../modules
+        ../rehearsal/eval
+        ./expected
+        ./expected-test
+      ])
+      ''
+        export NIX_STATE_DIR=$TMPDIR/nix HOME=$TMPDIR
+        checks/expected-test
+      '';
 }
 // lib.mapAttrs' (
   name: configuration: lib.nameValuePair "system-${name}" (evaluated name configuration)
