@@ -92,7 +92,7 @@ let
     };
   };
   config = configOf [ node ];
-  etcd = config.systemd.services.etcd;
+  inherit (config.systemd.services) etcd;
 in
 lib.runTests {
   testGoodNode = {

@@ -65,7 +65,7 @@ let
       modules = lib.filter (module: lib.elem module config.boot.kernelModules) (
         host.boot.kernelModules or [ ]
       );
-      tables = config.networking.nftables.tables;
+      inherit (config.networking.nftables) tables;
     in
     assert lib.assertMsg (failed == [ ]) (lib.concatMapStringsSep "\n" (one: one.message) failed);
     below "systemd/system/" (lib.mapAttrs (_: unit: unit.text) (pick units config.systemd.units))

@@ -21,13 +21,14 @@ let
         inherit name system;
         type = "derivation";
         pname = name;
-        version = "0";
+        version = "99"; # newer than any module asks for
         outPath = "/pkg/${name}";
         drvPath = "/pkg/${name}.drv";
         outputName = "out";
         outputs = [ "out" ];
         meta.mainProgram = name;
         passthru = { };
+        systemManagementModeRequired = false; # OVMF's
         features = { };
         __functor = _: _: self;
         override = _: self;

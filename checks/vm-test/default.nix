@@ -43,6 +43,8 @@ let
         memorySize = 2048;
       };
       environment.systemPackages = [ pkgs.kubectl ];
+      # The driver gives the machines the host's clock, and no network to ask.
+      services.timesyncd.enable = lib.mkForce false;
     };
 in
 {

@@ -22,9 +22,13 @@ let
     ++ rule "udp" (members rules.allowedUDPPorts rules.allowedUDPPortRanges);
 
   trusted = map builtins.toJSON ([ "lo" ] ++ firewall.trustedInterfaces);
-  strict = firewall.checkReversePath == true || firewall.checkReversePath == "strict";
+  strict = builtins.elem firewall.checkReversePath [
+    true
+    "strict"
+  ];
+  loose = firewall.checkReversePath == "loose";
   reversePath =
-    if firewall.checkReversePath == false then
+    if !strict && !loose then
       [ ]
     else
       [

@@ -57,7 +57,7 @@ let
   component = set {
     enable = yes;
     description = withDefault owner str;
-    package = package;
+    inherit package;
     command = withDefault owner str;
     arguments = listOf str;
     flags = attrsOf value;
