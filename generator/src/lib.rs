@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod file;
 pub mod generate;
 pub mod machine;
+pub mod media;
 pub mod nix;
 pub mod pki;
 pub mod plan;

@@ -34,6 +34,11 @@ impl Paths {
         self.dir.join("cluster.env")
     }
 
+    /// Which medium the cluster is installed from; committed, like cluster.json.
+    pub fn medium_lock(&self) -> PathBuf {
+        self.dir.join("medium.lock.json")
+    }
+
     pub fn hosts(&self) -> PathBuf {
         self.dir.join("hosts")
     }

@@ -9,6 +9,7 @@ use super::Global;
 use crate::cluster::install::{self, Options};
 use crate::cluster::seconds;
 use crate::machine::Arch;
+use crate::media::Iso;
 use crate::topology;
 
 /// Install nodes from a live medium; what their disks hold is lost
@@ -24,9 +25,13 @@ pub(super) struct Args {
 /// What machines are installed from, and run on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Source {
-    /// NixOS' minimal ISO, or another live medium of its shape
-    #[arg(long, value_name = "PATH", env = "HARDWAY_ISO")]
-    iso: Option<PathBuf>,
+    /// A live medium of the shape of NixOS', or `flake`: the installer configuration of the
+    /// flake in the cluster's folder [default: NixOS' own, downloaded once; see `hardway medium`]
+    #[arg(long, value_name = "PATH|flake", env = "HARDWAY_ISO")]
+    iso: Option<Iso>,
+    /// A mirror of the channel that the medium is downloaded from
+    #[arg(long, value_name = "URL", env = "HARDWAY_CHANNEL")]
+    channel: Option<String>,
     /// Another QEMU than the first on the PATH
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
@@ -42,6 +47,7 @@ impl Source {
     pub(super) fn options(&self) -> Options {
         Options {
             iso: self.iso.clone(),
+            channel: self.channel.clone(),
             qemu: self.qemu.clone(),
             arch: self.arch,
             offline: self.offline,

@@ -16,6 +16,7 @@ mod init;
 mod install;
 mod kubectl;
 mod man;
+mod medium;
 mod schema;
 mod status;
 mod up;
@@ -44,6 +45,7 @@ enum Verb {
     Init(init::Args),
     Schema(schema::Args),
     Generate(generate::Args),
+    Medium(medium::Args),
     Install(install::Args),
     Up(up::Args),
     Verify(verify::Args),
@@ -69,6 +71,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Init(args) => init::run(global, args),
         Verb::Schema(args) => schema::run(global, args),
         Verb::Generate(args) => generate::run(global, args),
+        Verb::Medium(args) => medium::run(global, args),
         Verb::Install(args) => install::run(global, args),
         Verb::Up(args) => up::run(global, args),
         Verb::Verify(args) => verify::run(global, args),

@@ -8,11 +8,12 @@ use anyhow::{Result, anyhow};
 
 use super::host::{self, Wanted};
 use super::interrupt::Interrupt;
-use super::lock;
 use super::progress::Progress;
+use super::{lock, medium};
 use crate::generate;
 use crate::machine::install::{install, requirements};
 use crate::machine::{Arch, Host, HostOptions, Medium, process};
+use crate::media::Iso;
 use crate::plan::{self, Plan};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
@@ -21,8 +22,10 @@ use crate::topology::{Node, Topology};
 /// What the command line says of where and from what.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The live medium to install from.
-    pub iso: Option<PathBuf>,
+    /// The live medium to install from, where it is not to be NixOS' own.
+    pub iso: Option<Iso>,
+    /// A mirror of NixOS' channel, for the medium.
+    pub channel: Option<String>,
     /// Another QEMU than the one on PATH.
     pub qemu: Option<PathBuf>,
     /// The guests' architecture; the medium's if nothing says otherwise.
@@ -74,7 +77,7 @@ pub fn install_named(
             .collect();
         site.generate()?;
         site.check_host(&wanted)?;
-        let medium = medium(options)?;
+        let medium = site.medium(options)?;
         let host = site.host(options, Some(&medium))?;
         site.install(&host, &nodes, &medium)?;
         Ok(start.elapsed())
@@ -99,24 +102,20 @@ fn chosen<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>>
     Ok(nodes)
 }
 
-/// The medium to install from; without one, how to get it.
-pub(super) fn medium(options: &Options) -> Result<Medium> {
-    let iso = options.iso.as_ref();
-    let iso = iso.ok_or_else(|| anyhow!("no medium to install from")).hint(
-        "name NixOS' minimal ISO (https://nixos.org/download) with --iso PATH or HARDWAY_ISO=PATH; \
-         without Nix, rehearsal/build-medium makes a stand-in of Debian",
-    )?;
-    let mut medium = Medium::open(iso)?;
-    medium.self_contained |= options.offline;
-    Ok(medium)
-}
-
 impl Site<'_> {
     /// Brings hosts/ and the PKI up to date, and says which certificates had to change.
     pub(super) fn generate(&self) -> Result<()> {
         let written = generate::write(self.topology, self.plan, self.paths)?;
         written.notes().for_each(|note| self.progress.say(&note));
         Ok(())
+    }
+
+    /// The medium to install from.
+    pub(super) fn medium(&self, options: &Options) -> Result<Medium> {
+        let iso = medium::find(self.paths, options, false, self.progress, self.interrupt)?.path;
+        let mut medium = Medium::open(&iso)?;
+        medium.self_contained |= options.offline;
+        Ok(medium)
     }
 
     /// Whether the host has room for these machines.

@@ -13,6 +13,7 @@ mod interrupt;
 mod limits;
 pub mod lock;
 mod machines;
+pub mod medium;
 mod nodes;
 mod progress;
 pub mod status;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::api::Client;
 use super::host::Wanted;
-use super::install::{self, Options, Site};
+use super::install::{Options, Site};
 use super::interrupt::Interrupt;
 use super::limits::Limits;
 use super::machines::{self, State};
@@ -130,11 +130,11 @@ impl Up<'_> {
         let host = if to_install.is_empty() {
             self.site.host(self.options, None)?
         } else {
-            let medium = install::medium(self.options)?;
             // Installing takes minutes: what would keep a machine from starting is told before.
             for Wanted { node, .. } in &wanted {
                 process::ports_free(self.site.topology, node)?;
             }
+            let medium = self.site.medium(self.options)?;
             let host = self.site.host(self.options, Some(&medium))?;
             if cilium && let Some(warning) = cilium::registry_warning() {
                 self.site.progress.say(&warning);

@@ -59,13 +59,9 @@ impl Medium {
         let iso = fs::canonicalize(iso)
             .with_context(|| format!("cannot open the medium {}", iso.display()))
             .hint("name NixOS' minimal ISO with --iso PATH")?;
-        let cache = super::cache_folder()
-            .context("no home folder for the cache")
-            .hint("set XDG_CACHE_HOME to a folder that you may write to")?
-            .join("medium");
-        fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+        let cache = cache()?;
         let label = image::label(&iso)?;
-        let sha256 = digest(&iso, &cache)?;
+        let sha256 = digest(&iso)?;
         let folder = cache.join(&sha256[..32]);
         let facts = match remembered(&folder) {
             Some(facts) => facts,
@@ -84,6 +80,16 @@ impl Medium {
             self_contained: facts.self_contained,
         })
     }
+}
+
+/// Where what was read out of media is kept.
+fn cache() -> Result<PathBuf> {
+    let cache = super::cache_folder()
+        .context("no home folder for the cache")
+        .hint("set XDG_CACHE_HOME to a folder that you may write to")?
+        .join("medium");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+    Ok(cache)
 }
 
 fn remembered(folder: &Path) -> Option<Facts> {
@@ -155,7 +161,8 @@ fn extract(
 
 /// The SHA-256 of a large file. Remembered for the same file, unchanged: the same
 /// path, inode, size and time of change to the nanosecond.
-fn digest(iso: &Path, cache: &Path) -> Result<String> {
+pub(crate) fn digest(iso: &Path) -> Result<String> {
+    let cache = cache()?;
     let cannot = || format!("cannot read {}", iso.display());
     let found = fs::metadata(iso).with_context(cannot)?;
     let mut identity = Sha256::new();
@@ -185,6 +192,6 @@ fn digest(iso: &Path, cache: &Path) -> Result<String> {
     Ok(digest)
 }
 
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

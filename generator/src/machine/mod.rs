@@ -28,13 +28,20 @@ pub use arch::Arch;
 pub use firmware::Firmware;
 pub use host::{Host, HostOptions};
 pub use medium::Medium;
+pub(crate) use medium::{digest, hexadecimal};
+pub(crate) use tool::search;
 
 /// hardway's folder in the user's cache; None for a user without a home.
 pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let usual = if cfg!(target_os = "macos") {
+        "Library/Caches"
+    } else {
+        ".cache"
+    };
     std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        .or_else(|| std::env::home_dir().map(|home| home.join(usual)))
         .map(|cache| cache.join("hardway"))
 }
 
