@@ -6,7 +6,12 @@
 { nixpkgs }:
 let
   installer =
-    { modulesPath, pkgs, ... }:
+    {
+      lib,
+      modulesPath,
+      pkgs,
+      ...
+    }:
     {
       imports = [
         (modulesPath + "/installer/cd-dvd/installation-cd-minimal.nix")
@@ -20,6 +25,11 @@ let
         "console=${if pkgs.stdenv.hostPlatform.isAarch64 then "ttyAMA0" else "ttyS0"},115200n8"
       ];
       services.qemuGuest.enable = true;
+      # The agent's own output, without the emulator.
+      services.qemuGuest.package = lib.getOutput "ga" pkgs.qemu_kvm;
+
+      # A node's disk is ext4, and ZFS a kernel module to build and carry.
+      boot.supportedFilesystems.zfs = lib.mkForce false;
     };
 in
 nixpkgs.lib.mapAttrs'
