@@ -7,7 +7,9 @@ let
     _: entry:
     let
       inherit (import entry.module { }) hardway;
-      inherit (hardway) components;
+      components = builtins.mapAttrs (
+        _: component: component // { hardening = render.hardening component // component.hardening or { }; }
+      ) hardway.components;
       packagePath = component: "${prefix}/${component.package}";
       units = builtins.mapAttrs (
         name: component:
@@ -20,13 +22,30 @@ let
       ) components;
     in
     {
-      units = units // {
-        hardway-pki = render.unitText (render.pkiService { inherit (hardway.pki) files; });
-      };
-      etc = render.etc components;
-      programs = map (component: "${packagePath component}/bin/${component.command}") (
-        builtins.attrValues components
-      );
+      units =
+        units
+        // {
+          hardway-pki = render.unitText (render.pkiService { inherit (hardway.pki) files; });
+        }
+        // (
+          if components ? containerd then
+            {
+              hardway-images = render.unitText (
+                render.imagesService {
+                  images = [ "/var/lib/images/an image.tar" ];
+                  containerd = packagePath components.containerd;
+                }
+              );
+            }
+          else
+            { }
+        );
+      etc = render.etc components // render.cniEtc (hardway.cni.config or null);
+      programs =
+        map (component: "${packagePath component}/bin/${component.command}") (
+          builtins.attrValues components
+        )
+        ++ (if components ? containerd then [ "${packagePath components.containerd}/bin/ctr" ] else [ ]);
     };
 in
 builtins.mapAttrs ofNode (import hosts)

@@ -15,22 +15,7 @@ let
   packageType = import ./package-type.nix { inherit lib pkgs; };
   components = lib.filterAttrs (_: component: component.enable) config.hardway.components;
 
-  # Everything that JSON can say. A Nix path is left out on purpose: it would be
-  # copied to the store, which everyone can read.
-  value = types.nullOr (
-    types.oneOf [
-      types.bool
-      types.int
-      types.float
-      types.str
-      (types.listOf value)
-      (types.attrsOf value)
-    ]
-    // {
-      description = "structured value (null, boolean, number, string, list or attribute set of these)";
-    }
-  );
-
+  value = import ./value-type.nix { inherit lib; };
   scalar = types.oneOf [
     types.bool
     types.int
@@ -45,8 +30,10 @@ let
   );
 
   component =
-    { name, ... }:
+    { config, name, ... }:
     {
+      # The option `config` is config.config here.
+      config.hardening = lib.mapAttrs (_: lib.mkDefault) (render.hardening config);
       options = {
         enable = mkOption {
           type = types.bool;
@@ -162,8 +149,8 @@ let
           example = "etcd";
           description = ''
             The user, and group of the same name, that the component runs as; made where it is not root.
-            A component with a user of its own is also shut into a sandbox: it reads its files, writes
-            its state directory, and has no privileges.
+            A component with a user of its own is also shut into a sandbox (`hardening`): it reads its
+            files, writes its state directory, and has no privileges.
           '';
         };
         readiness = mkOption {
@@ -189,6 +176,42 @@ let
           example = "0750";
           description = "The mode of `stateDirectory`; by default 0700, or 0755 where `user` is root.";
         };
+        hardening = mkOption {
+          type = types.attrsOf (
+            types.nullOr (
+              types.oneOf [
+                types.bool
+                types.int
+                types.str
+                (types.listOf types.str)
+              ]
+            )
+          );
+          default = { };
+          defaultText = lib.literalMD "a sandbox where `user` is not root, nothing where it is";
+          example = {
+            MemoryDenyWriteExecute = null;
+            ProtectHome = "read-only";
+          };
+          description = ''
+            What systemd denies the component: settings of `systemd.exec(5)`, each with a default that
+            is overridden by its name; `null` leaves it out, `lib.mkForce { }` leaves out all.
+            `systemd-analyze security` judges the result.
+          '';
+        };
+        ports = mkOption {
+          type = types.listOf types.port;
+          default = [ ];
+          example = [
+            2379
+            2380
+          ];
+          description = ''
+            The TCP ports that the component listens on. Only said, not acted on (the firewall is
+            NixOS' own, `networking.firewall`), so that two components with one port are noticed
+            before they are started.
+          '';
+        };
         delegate = mkOption {
           type = types.bool;
           default = false;
@@ -199,8 +222,9 @@ let
 in
 {
   imports = [
-    ./assertions.nix
+    ./assertions
     ./cni.nix
+    ./images.nix
     ./node.nix
     ./pki.nix
   ];

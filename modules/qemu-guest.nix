@@ -13,7 +13,10 @@ let
 in
 {
   # virtio's drivers in the initial ramdisk.
-  imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
+  imports = [
+    (modulesPath + "/profiles/qemu-guest.nix")
+    ./assertions/qemu-guest.nix
+  ];
 
   # The installer makes these two by label, whatever the disk is called.
   fileSystems."/" = {

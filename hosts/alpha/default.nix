@@ -115,6 +115,7 @@
     requires = [ ];
     user = "etcd";
     readiness = "notify";
+    ports = [ 2379 2380 ];
     stateDirectory = "etcd";
   };
 
@@ -229,6 +230,7 @@
     requires = [ "etcd.service" ];
     user = "kubernetes";
     readiness = "notify";
+    ports = [ 6443 ];
     stateDirectory = "kube-apiserver";
   };
 
@@ -260,6 +262,7 @@
     requires = [ ];
     user = "kubernetes";
     readiness = "exec";
+    ports = [ 10257 ];
   };
 
   # kube-scheduler: chooses the node on which a new Pod runs
@@ -287,5 +290,6 @@
     requires = [ ];
     user = "kubernetes";
     readiness = "exec";
+    ports = [ 10259 ];
   };
 }

@@ -126,6 +126,7 @@
     requires = [ ];
     user = "root";
     readiness = "notify";
+    ports = [ ];
     stateDirectory = "containerd";
     delegate = true;
   };
@@ -182,6 +183,16 @@
     requires = [ "containerd.service" ];
     user = "root";
     readiness = "notify";
+    ports = [ 10248 10250 ];
     stateDirectory = "kubelet";
+    hardening = {
+      CapabilityBoundingSet = "~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM";
+      LockPersonality = true;
+      MemoryDenyWriteExecute = true;
+      NoNewPrivileges = true;
+      RestrictAddressFamilies = "AF_INET AF_INET6 AF_NETLINK AF_UNIX";
+      RestrictRealtime = true;
+      SystemCallArchitectures = "native";
+    };
   };
 }

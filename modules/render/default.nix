@@ -11,8 +11,13 @@
 #                                   -> what `systemd.services.<name>` takes (see service.nix)
 #   pkiService { files, directory ? pki.directory, coreutils ? "/usr" }
 #                                   -> the same for hardway-pki.service (see pki.nix)
+#   hardening COMPONENT             -> what systemd denies it by default (see hardening.nix)
+#   imagesService { images, containerd, coreutils ? "/usr" }
+#                                   -> the same for hardway-images.service (see images.nix)
 #   unitText SERVICE                -> the unit file of such a service, as NixOS itself would write it
 #   etc COMPONENTS                  -> { "<path below /etc>" = text; } of the components' configuration files
+#   cniEtc CONFIG                   -> the same for the CNI configuration, or { } of null
+#   ipv4.parse, ipv4.overlap        -> ranges of addresses (see ipv4.nix)
 #   users { components, files }     -> sorted names of the system users that they need, root left out
 #   pki.directory, pki.isPublic NAME, pki.mode FILES NAME
 #   cniRules { plugins, directory ? "/usr/lib/cni" }
@@ -37,6 +42,9 @@ in
   inherit flags formats pki;
   inherit (systemd) execStart unitText;
   inherit (pki) pkiService;
+  hardening = import ./hardening.nix;
+  imagesService = import ./images.nix { inherit (systemd) execLine; };
+  ipv4 = import ./ipv4.nix;
   service = import ./service.nix { inherit (systemd) execStart escapeSpecifiers; };
 
   etc =
@@ -47,6 +55,11 @@ in
         value = formats.${component.format} component.config;
       }) (configured components)
     );
+
+  # containerd takes the first file by name.
+  cniEtc =
+    config:
+    if config == null then { } else { "cni/net.d/10-${config.name}.conflist" = formats.json config; };
 
   users =
     { components, files }:

@@ -17,33 +17,12 @@ let
   stateDirectoryMode = if givenMode == null && user != "root" then "0700" else givenMode;
   optional = condition: settings: if condition then settings else { };
 
-  # A component with a user of its own (etcd, the control plane) only talks over
-  # sockets, reads its files and writes its state directory, so it gets nothing
-  # else. Those that run as root (containerd, kubelet, kube-proxy) mount, load
-  # modules, enter namespaces and write firewall rules: a sandbox would break them.
-  sandbox = {
-    CapabilityBoundingSet = "";
-    LockPersonality = true;
-    MemoryDenyWriteExecute = true;
-    NoNewPrivileges = true;
-    PrivateDevices = true;
-    PrivateTmp = true;
-    ProtectClock = true;
-    ProtectControlGroups = true;
-    ProtectHome = true;
-    ProtectHostname = true;
-    ProtectKernelLogs = true;
-    ProtectKernelModules = true;
-    ProtectKernelTunables = true;
-    ProtectProc = "invisible";
-    ProtectSystem = "strict";
-    RestrictAddressFamilies = "AF_INET AF_INET6 AF_NETLINK AF_UNIX";
-    RestrictNamespaces = true;
-    RestrictRealtime = true;
-    RestrictSUIDSGID = true;
-    SystemCallArchitectures = "native";
-    UMask = "0077";
-  };
+  # null takes a setting away.
+  hardening =
+    let
+      given = component.hardening or { };
+    in
+    removeAttrs given (builtins.filter (setting: given.${setting} == null) (builtins.attrNames given));
 
   # What starts containers manages their cgroups itself, and a restart of it must
   # not kill them.
@@ -88,16 +67,14 @@ in
     # On an emulated machine the API server needs minutes until it is ready.
     TimeoutStartSec = 900;
   }
-  // optional (user != "root") (
-    sandbox
-    // {
-      User = user;
-      Group = user;
-    }
-  )
+  // optional (user != "root") {
+    User = user;
+    Group = user;
+  }
   // optional (stateDirectory != null) { StateDirectory = stateDirectory; }
   // optional (stateDirectory != null && stateDirectoryMode != null) {
     StateDirectoryMode = stateDirectoryMode;
   }
-  // optional (component.delegate or false) delegation;
+  // optional (component.delegate or false) delegation
+  // hardening;
 }

@@ -46,11 +46,12 @@ in
     }:
     execLine ([ program ] ++ arguments ++ renderFlags flags);
 
-  # The same text as NixOS' own serviceToUnit for what service.nix and pki.nix give.
+  # The same text as NixOS' own serviceToUnit for what service.nix, pki.nix and images.nix give.
   unitText =
     {
       description,
       after ? [ ],
+      before ? [ ],
       requires ? [ ],
       wantedBy ? [ ],
       environment ? { },
@@ -60,7 +61,13 @@ in
     text.lines (
       [ "[Unit]" ]
       ++ section (
-        unitConfig // { Description = description; } // words "After" after // words "Requires" requires
+        unitConfig
+        // {
+          Description = description;
+        }
+        // words "After" after
+        // words "Before" before
+        // words "Requires" requires
       )
       ++ [
         ""

@@ -37,7 +37,7 @@ let
       merged = import ./merge.nix {
         inherit lib specialArgs;
         inherit (packages) pkgs;
-        options = import ./options.nix;
+        options = import ./options.nix { inherit render; };
         modules =
           builtins.filter (
             module: builtins.isAttrs module || builtins.isFunction module || !isOwn module

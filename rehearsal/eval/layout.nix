@@ -103,31 +103,13 @@ let
     )
   ) services;
 
-  # Stands in for a registry, and says so. Only where containers run.
-  images = {
-    "rehearsal-images" = ini.ini [
-      {
-        name = "Unit";
-        settings = {
-          Description = "rehearsal: puts the medium's images into containerd, in place of a registry";
-          After = "containerd.service";
-          Requires = "containerd.service";
-          Before = "kubelet.service";
-          ConditionPathExists = "!/var/lib/rehearsal-images";
-        };
-      }
-      {
-        name = "Service";
-        settings = {
-          Type = "oneshot";
-          ExecStart = [
-            "${packageOf "containerd"}/bin/ctr --namespace k8s.io images import ${medium.images}"
-          ]
-          ++ [ "/usr/bin/touch /var/lib/rehearsal-images" ];
-        };
-      }
-    ];
-  };
+  # The medium's own stand in for a registry. Only where containers run.
+  imagesUnit = render.unitText (
+    render.imagesService {
+      images = config.hardway.images ++ [ medium.images ];
+      containerd = packageOf "containerd";
+    }
+  );
   hasContainers = components ? containerd;
 
   units =
@@ -136,7 +118,7 @@ let
     // {
       hardway-pki = pkiUnit;
     }
-    // unless (!hasContainers) images;
+    // unless (!hasContainers) { hardway-images = imagesUnit; };
   wanted =
     map
       (name: {
@@ -144,9 +126,7 @@ let
         target = "multi-user.target";
         kind = "wants";
       })
-      (
-        attrNames components ++ [ "hardway-pki" ] ++ (if hasContainers then [ "rehearsal-images" ] else [ ])
-      )
+      (attrNames components ++ [ "hardway-pki" ] ++ (if hasContainers then [ "hardway-images" ] else [ ]))
     ++ concatMap (
       name:
       map (target: {
@@ -172,6 +152,7 @@ let
   etc =
     mapAttrs etcFile (filterSet (file: file.enable) config.environment.etc)
     // mapAttrs (_: plain) (render.etc components)
+    // mapAttrs (_: plain) (render.cniEtc config.hardway.cni.config)
     // mapAttrs (_: plain) {
       hostname = config.networking.hostName + "\n";
       hosts =

@@ -156,7 +156,24 @@ let
           if path == [ ] then "" else " (below ${show path} it knows: ${toString (attrNames type.fields)})"
         }"
       else
-        mapAttrs (name: field: merge (path ++ [ name ]) field (under name pushed)) type.fields
+        let
+          # What modules/ itself gives an option, in the light of those beside it.
+          own =
+            field:
+            if field ? given then
+              [
+                {
+                  file = "modules/";
+                  value = field.given result;
+                }
+              ]
+            else
+              [ ];
+          result = mapAttrs (
+            name: field: merge (path ++ [ name ]) field (own field ++ under name pushed)
+          ) type.fields;
+        in
+        result
     else if type ? elements then
       let
         found = concatMap (pushDown path) (strongest (concatMap discharge definitions));

@@ -1,6 +1,8 @@
 # Every option that the rehearsal knows. What is not here is an error, so that
 # nothing of a host module or of a user's own module is skipped without a word.
+{ render }:
 let
+  lib = import ./lib.nix;
   types = import ./types.nix;
   inherit (types)
     attrsOf
@@ -80,6 +82,10 @@ let
     stateDirectory = nullOr (strMatching "[^/].*");
     stateDirectoryMode = nullOr (strMatching "0[0-7]{3}");
     delegate = no;
+    hardening = attrsOf value // {
+      given = component: builtins.mapAttrs (_: lib.mkDefault) (render.hardening component);
+    };
+    ports = listOf port;
   };
 
   service = set {
@@ -120,8 +126,12 @@ set {
     systemPackages = listOf package;
   };
   hardway = set {
-    cni = set { plugins = nullOr (listOf str); };
+    cni = set {
+      plugins = nullOr (listOf str);
+      config = nullOr value;
+    };
     components = attrsOf component;
+    images = listOf (strMatching "/.*");
     node = set {
       name = nullOr str;
       role = nullOr (enum [

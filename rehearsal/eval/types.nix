@@ -3,7 +3,8 @@
 #   { name, check, merge }      merge PATH DEFINITIONS -> value; each definition is { file, value }
 #   { name, elements }          an attribute set of any names, each merged as `elements`
 #   { name, fields }            an attribute set of these names and no other
-# `default`, where present, is the value where nothing is defined.
+# `default`, where present, is the value where nothing is defined. `given`, in a field
+# of a set, makes one more definition out of the whole set.
 rec {
   show = path: builtins.concatStringsSep "." (map quote path);
   quote =

@@ -198,12 +198,16 @@ fn fields(component: &Component) -> Vec<Value> {
         ("requires", json!(component.requires)),
         ("user", json!(component.user)),
         ("readiness", json!(component.readiness)),
+        ("ports", json!(component.ports)),
     ]);
     if let Some(folder) = &component.state_directory {
         fields.push(("stateDirectory", json!(folder)));
     }
     if component.delegate {
         fields.push(("delegate", json!(true)));
+    }
+    if !component.hardening.is_empty() {
+        fields.push(("hardening", json!(component.hardening)));
     }
     fields
         .into_iter()

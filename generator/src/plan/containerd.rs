@@ -1,5 +1,7 @@
 //! containerd: pulls images and runs containers for the kubelet, over the CRI socket.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{Component, ConfigFile, Format, SANDBOX_IMAGE, flags, words};
@@ -47,5 +49,9 @@ pub(super) fn component() -> Component {
         readiness: "notify".into(),
         state_directory: Some(NAME.into()),
         delegate: true,
+        ports: vec![],
+        // None: containers inherit what containerd is denied (capabilities, system calls), and
+        // volumes that the kubelet mounts reach them only through a mount namespace that is shared.
+        hardening: BTreeMap::new(),
     }
 }

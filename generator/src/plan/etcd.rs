@@ -1,5 +1,7 @@
 //! etcd: the one place where the cluster's state is stored.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{Component, flags, network::node_address, pki, words};
@@ -8,13 +10,17 @@ use crate::topology::{Node, Topology};
 /// The unit's and the user's name.
 pub(super) const NAME: &str = "etcd";
 
+/// Where the API server calls it, and where other members do.
+const CLIENT_PORT: u16 = 2379;
+const PEER_PORT: u16 = 2380;
+
 pub(super) fn component(topology: &Topology, node: &Node) -> Component {
     let address = node_address(topology, node);
     let members: Vec<String> = topology
         .control_planes()
         .map(|member| {
             format!(
-                "{}=https://{}:2380",
+                "{}=https://{}:{PEER_PORT}",
                 member.name,
                 node_address(topology, member)
             )
@@ -30,14 +36,14 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         flags: flags([
             (
                 "advertise-client-urls",
-                json!(format!("https://{address}:2379")),
+                json!(format!("https://{address}:{CLIENT_PORT}")),
             ),
             ("cert-file", json!(pki(&format!("{server}.pem")))),
             ("client-cert-auth", json!(true)),
             ("data-dir", json!("/var/lib/etcd")),
             (
                 "initial-advertise-peer-urls",
-                json!(format!("https://{address}:2380")),
+                json!(format!("https://{address}:{PEER_PORT}")),
             ),
             ("initial-cluster", json!(members)),
             ("initial-cluster-state", json!("new")),
@@ -45,11 +51,14 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
             ("key-file", json!(pki(&format!("{server}-key.pem")))),
             (
                 "listen-client-urls",
-                json!(["https://127.0.0.1:2379", format!("https://{address}:2379")]),
+                json!([
+                    format!("https://127.0.0.1:{CLIENT_PORT}"),
+                    format!("https://{address}:{CLIENT_PORT}")
+                ]),
             ),
             (
                 "listen-peer-urls",
-                json!([format!("https://{address}:2380")]),
+                json!([format!("https://{address}:{PEER_PORT}")]),
             ),
             ("name", json!(node.name)),
             ("peer-cert-file", json!(pki(&format!("{peer}.pem")))),
@@ -66,5 +75,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         readiness: "notify".into(),
         state_directory: Some("etcd".into()),
         delegate: false,
+        ports: vec![CLIENT_PORT, PEER_PORT],
+        hardening: BTreeMap::new(),
     }
 }

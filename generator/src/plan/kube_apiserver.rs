@@ -1,5 +1,7 @@
 //! kube-apiserver: the front door; everything else only ever talks to it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::network::{advertised_address, api_secure_port};
@@ -113,6 +115,8 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         readiness: "notify".into(),
         state_directory: Some(NAME.into()),
         delegate: false,
+        ports: vec![api_secure_port(topology)],
+        hardening: BTreeMap::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! kube-controller-manager: the loops that move what is towards what was asked for.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::kube_apiserver::USER;
@@ -54,5 +56,7 @@ pub(super) fn component(topology: &Topology) -> Component {
         readiness: "exec".into(),
         state_directory: None,
         delegate: false,
+        ports: vec![10257],
+        hardening: BTreeMap::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! kube-scheduler: chooses a node for each new Pod.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::kube_apiserver::USER;
@@ -37,5 +39,7 @@ pub(super) fn component() -> Component {
         readiness: "exec".into(),
         state_directory: None,
         delegate: false,
+        ports: vec![10259],
+        hardening: BTreeMap::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! kubelet: a worker's agent; it runs the Pods that the API server assigns to the node.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use super::network::{kubelet_port, node_address};
 use super::{Component, ConfigFile, Format, flags, pki, words};
@@ -14,6 +16,9 @@ pub const SANDBOX_IMAGE: &str = "registry.k8s.io/pause:3.10";
 
 /// How long Pods get to end when the machine is shut down.
 pub(super) const SHUTDOWN_GRACE_SECONDS: u32 = 30;
+
+/// Its health check, on the loopback.
+const HEALTHZ_PORT: u16 = 10248;
 
 pub(super) fn component(topology: &Topology, node: &Node) -> Component {
     Component {
@@ -72,5 +77,32 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         readiness: "notify".into(),
         state_directory: Some(NAME.into()),
         delegate: false,
+        ports: vec![HEALTHZ_PORT, kubelet_port(topology, node)],
+        hardening: hardening(),
     }
+}
+
+/// It mounts volumes where containerd must see them, so nothing that gives a unit a view
+/// of the file system of its own; it makes folders for Pods with other users and modes,
+/// so neither `UMask` nor `RestrictSUIDSGID`; it reads the kernel's log for out-of-memory kills.
+fn hardening() -> BTreeMap<String, Value> {
+    flags([
+        (
+            "CapabilityBoundingSet",
+            json!(
+                "~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_LINUX_IMMUTABLE \
+                 CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT \
+                 CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM"
+            ),
+        ),
+        ("LockPersonality", json!(true)),
+        ("MemoryDenyWriteExecute", json!(true)),
+        ("NoNewPrivileges", json!(true)),
+        (
+            "RestrictAddressFamilies",
+            json!("AF_INET AF_INET6 AF_NETLINK AF_UNIX"),
+        ),
+        ("RestrictRealtime", json!(true)),
+        ("SystemCallArchitectures", json!("native")),
+    ])
 }

@@ -49,7 +49,7 @@ fn pki(name: &str) -> String {
     format!("{PKI_FOLDER}/{name}")
 }
 
-/// A component's flags from pairs of name and value.
+/// A component's flags, or other settings, from pairs of name and value.
 fn flags<const N: usize>(
     pairs: [(&str, serde_json::Value); N],
 ) -> std::collections::BTreeMap<String, serde_json::Value> {

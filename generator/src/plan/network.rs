@@ -15,6 +15,9 @@ const API_SECURE_PORT: u16 = 6443;
 /// Where a kubelet listens, unless user mode gives each one of its own.
 const KUBELET_PORT: u16 = 10250;
 
+/// Where Cilium's agents ask after each other.
+pub(super) const CILIUM_HEALTH_PORT: u16 = 4240;
+
 /// The host, as a guest of QEMU's user-mode network sees it (QEMU's manual, `-netdev user`).
 const SLIRP_HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// Its name server, and the range that holds both.
@@ -159,7 +162,7 @@ pub(super) fn firewall(topology: &Topology, node: &Node) -> Value {
         Role::Worker => {
             tcp.push(kubelet_port(topology, node));
             if topology.cni == Cni::Cilium {
-                tcp.push(4240); // cilium-health
+                tcp.push(CILIUM_HEALTH_PORT);
                 udp.push(8472); // VXLAN
             }
         }

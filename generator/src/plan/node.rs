@@ -162,14 +162,13 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
             json!({ "hardway": { "family": "inet", "content": network::pod_filter(topology) } }),
         );
         // logind must wait as long as the kubelet needs to end its Pods.
-        let mut etc = json!({
+        let etc = json!({
             "systemd/logind.conf.d/kubelet.conf": {
                 "text": format!("[Login]\nInhibitDelayMaxSec={}\n", kubelet::SHUTDOWN_GRACE_SECONDS),
             },
         });
         if bridge {
-            let conflist = network::bridge_conflist(node);
-            etc["cni/net.d/10-bridge.conflist"] = json!({ "text": format!("{conflist:#}\n") });
+            options.insert("hardway.cni.config", network::bridge_conflist(node));
         } else {
             // networkd would remove the routes and rules that Cilium sets.
             options.insert(

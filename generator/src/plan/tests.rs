@@ -122,6 +122,36 @@ fn files_of_the_pki_exist() {
     }
 }
 
+/// The firewall opens what a component of the node listens on, and Cilium, which runs in
+/// Pods; and no two components listen on one port.
+#[test]
+fn the_firewall_opens_what_components_listen_on() {
+    for plan in everything() {
+        for node in &plan.nodes {
+            let ports: Vec<u16> = node
+                .components
+                .values()
+                .flat_map(|component| component.ports.clone())
+                .collect();
+            let different: BTreeSet<u16> = ports.iter().copied().collect();
+            assert_eq!(ports.len(), different.len(), "{}: {ports:?}", node.name);
+            let interfaces = node.options["networking.firewall"]["interfaces"]
+                .as_object()
+                .unwrap();
+            for (interface, open) in interfaces {
+                for port in open["allowedTCPPorts"].as_array().unwrap() {
+                    let port = u16::try_from(port.as_u64().unwrap()).unwrap();
+                    assert!(
+                        different.contains(&port) || port == network::CILIUM_HEALTH_PORT,
+                        "{}: nothing listens on {port}, open on {interface}",
+                        node.name
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn nobody_is_in_system_masters() {
     for plan in everything() {

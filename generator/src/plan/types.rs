@@ -56,6 +56,11 @@ pub struct Component {
     pub state_directory: Option<String>,
     /// Whether it manages cgroups of its own below its unit's.
     pub delegate: bool,
+    /// The TCP ports that it listens on, its defaults too, sorted.
+    pub ports: Vec<u16>,
+    /// systemd's settings that a program of root's can take. One with a user of its own needs
+    /// none here: the modules shut it into a sandbox.
+    pub hardening: BTreeMap<String, Value>,
 }
 
 /// A component's configuration file, as data.
