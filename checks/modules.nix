@@ -1,6 +1,6 @@
 # Unit tests of modules/: what a component becomes, one bad node for each assertion,
-# and what a person can do in a module of their own. Gives the failures, as
-# lib.runTests does; [ ] is good.
+# what a person can do in a module of their own, and the worked examples. Gives the
+# failures, as lib.runTests does; [ ] is good.
 { lib }:
 let
   stub = import ./modules/stub.nix { inherit lib; };
@@ -12,3 +12,8 @@ lib.runTests (
   // tests ./modules/own.nix
   // tests ./modules/render.nix
 )
+++ import ./examples.nix {
+  nixpkgs.lib = lib // {
+    nixosSystem = { modules }: stub.evaluate modules;
+  };
+}

@@ -159,6 +159,7 @@ let
             "exec"
           ];
           default = "exec";
+          example = "notify";
           description = ''
             How systemd knows that the component is ready: `notify` if the program says so itself
             (etcd, kube-apiserver, kubelet, containerd do), `exec` once it has been started.
@@ -215,6 +216,7 @@ let
         delegate = mkOption {
           type = types.bool;
           default = false;
+          example = true;
           description = "Whether the component manages the cgroups of containers that outlive it (containerd).";
         };
       };

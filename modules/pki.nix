@@ -37,6 +37,7 @@ in
     directory = mkOption {
       type = types.str;
       default = render.pki.directory;
+      example = "/persist/hardway/pki";
       description = "Where the files are. A path in the machine's own file system, never one in the Nix store.";
     };
     files = mkOption {

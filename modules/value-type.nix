@@ -3,18 +3,19 @@
 { lib }:
 let
   inherit (lib) types;
-  value = types.nullOr (
-    types.oneOf [
-      types.bool
-      types.int
-      types.float
-      types.str
-      (types.listOf value)
-      (types.attrsOf value)
-    ]
+  value =
+    types.nullOr (
+      types.oneOf [
+        types.bool
+        types.int
+        types.float
+        types.str
+        (types.listOf value)
+        (types.attrsOf value)
+      ]
+    )
     // {
       description = "structured value (null, boolean, number, string, list or attribute set of these)";
-    }
-  );
+    };
 in
 value
