@@ -4,7 +4,7 @@ let
   inherit (stub) configOf pkgs;
   node = ./node.nix;
   config = configOf [ node ];
-  etcd = config.systemd.services.etcd;
+  inherit (config.systemd.services) etcd;
 in
 {
   testExecStart = {

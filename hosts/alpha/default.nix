@@ -115,7 +115,10 @@
     requires = [ ];
     user = "etcd";
     readiness = "notify";
-    ports = [ 2379 2380 ];
+    ports = [
+      2379
+      2380
+    ];
     stateDirectory = "etcd";
   };
 

@@ -183,7 +183,10 @@
     requires = [ "containerd.service" ];
     user = "root";
     readiness = "notify";
-    ports = [ 10248 10250 ];
+    ports = [
+      10248
+      10250
+    ];
     stateDirectory = "kubelet";
     hardening = {
       CapabilityBoundingSet = "~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM";

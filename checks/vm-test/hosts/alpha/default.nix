@@ -125,6 +125,10 @@
     requires = [ ];
     user = "etcd";
     readiness = "notify";
+    ports = [
+      2379
+      2380
+    ];
     stateDirectory = "etcd";
   };
 
@@ -240,6 +244,7 @@
     requires = [ "etcd.service" ];
     user = "kubernetes";
     readiness = "notify";
+    ports = [ 6443 ];
     stateDirectory = "kube-apiserver";
   };
 
@@ -269,6 +274,7 @@
     requires = [ ];
     user = "kubernetes";
     readiness = "exec";
+    ports = [ 10257 ];
   };
 
   # kube-scheduler: chooses the node on which a new Pod runs
@@ -296,5 +302,6 @@
     requires = [ ];
     user = "kubernetes";
     readiness = "exec";
+    ports = [ 10259 ];
   };
 }

@@ -10,42 +10,36 @@
     "br_netfilter"
     "overlay"
   ];
-  environment.etc = {
-    "cni/net.d/10-bridge.conflist".text = ''
+  environment.etc."systemd/logind.conf.d/kubelet.conf".text = ''
+    [Login]
+    InhibitDelayMaxSec=30
+  '';
+  hardway.cni.config = {
+    cniVersion = "1.0.0";
+    name = "bridge";
+    plugins = [
       {
-        "cniVersion": "1.0.0",
-        "name": "bridge",
-        "plugins": [
-          {
-            "bridge": "cni0",
-            "hairpinMode": true,
-            "ipMasq": false,
-            "ipam": {
-              "ranges": [
-                [
-                  {
-                    "subnet": "10.200.21.0/24"
-                  }
-                ]
-              ],
-              "type": "host-local"
-            },
-            "isDefaultGateway": true,
-            "type": "bridge"
-          },
-          {
-            "capabilities": {
-              "portMappings": true
-            },
-            "type": "portmap"
-          }
-        ]
+        bridge = "cni0";
+        hairpinMode = true;
+        ipMasq = false;
+        ipam = {
+          ranges = [
+            [
+              {
+                subnet = "10.200.21.0/24";
+              }
+            ]
+          ];
+          type = "host-local";
+        };
+        isDefaultGateway = true;
+        type = "bridge";
       }
-    '';
-    "systemd/logind.conf.d/kubelet.conf".text = ''
-      [Login]
-      InhibitDelayMaxSec=30
-    '';
+      {
+        capabilities.portMappings = true;
+        type = "portmap";
+      }
+    ];
   };
   hardway.cni.plugins = [
     "bridge"
@@ -176,6 +170,7 @@
     requires = [ ];
     user = "root";
     readiness = "notify";
+    ports = [ ];
     stateDirectory = "containerd";
     delegate = true;
   };
@@ -207,6 +202,34 @@
     requires = [ ];
     user = "root";
     readiness = "exec";
+    ports = [
+      10249
+      10256
+    ];
+    hardening = {
+      CapabilityBoundingSet = "CAP_NET_ADMIN CAP_SYS_RESOURCE";
+      LockPersonality = true;
+      MemoryDenyWriteExecute = true;
+      NoNewPrivileges = true;
+      PrivateDevices = true;
+      PrivateTmp = true;
+      ProtectClock = true;
+      ProtectControlGroups = true;
+      ProtectHome = true;
+      ProtectHostname = true;
+      ProtectKernelLogs = true;
+      ProtectKernelModules = true;
+      ProtectProc = "invisible";
+      ProtectSystem = "strict";
+      RestrictAddressFamilies = "AF_INET AF_INET6 AF_NETLINK AF_UNIX";
+      RestrictNamespaces = true;
+      RestrictRealtime = true;
+      RestrictSUIDSGID = true;
+      SystemCallArchitectures = "native";
+      SystemCallErrorNumber = "EPERM";
+      SystemCallFilter = [ "@system-service" ];
+      UMask = "0077";
+    };
   };
 
   # kubelet: runs the Pods that the API server assigns to this node
@@ -261,6 +284,19 @@
     requires = [ "containerd.service" ];
     user = "root";
     readiness = "notify";
+    ports = [
+      10248
+      10250
+    ];
     stateDirectory = "kubelet";
+    hardening = {
+      CapabilityBoundingSet = "~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM";
+      LockPersonality = true;
+      MemoryDenyWriteExecute = true;
+      NoNewPrivileges = true;
+      RestrictAddressFamilies = "AF_INET AF_INET6 AF_NETLINK AF_UNIX";
+      RestrictRealtime = true;
+      SystemCallArchitectures = "native";
+    };
   };
 }
