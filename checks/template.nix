@@ -27,6 +27,7 @@ let
   );
   hardway = {
     apps = { };
+    nixosConfigurations = import ../installer { nixpkgs = { inherit lib; }; };
     lib.nodes = import ../modules/nodes.nix { nixpkgs = { inherit lib; }; };
   };
   outputs = (import (folder + "/flake.nix")).outputs { inherit hardway; };

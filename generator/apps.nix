@@ -28,6 +28,7 @@ lib.mapAttrs app {
   generate = verb "generate" "Writes hosts/, certificates and kubeconfigs from cluster.json";
   init = verb "init" "Writes a cluster.json to begin with";
   install = verb "install" "Installs machines again, from nothing";
+  medium = verb "medium" "Downloads what machines are installed from, ahead of time";
   status = verb "status" "Says what runs and what is Ready";
   up = verb "up" "Generates, installs what is not installed, starts, and waits for Ready";
   verify = verb "verify" "Tests the running cluster";

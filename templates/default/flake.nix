@@ -17,7 +17,10 @@
     { hardway, ... }:
     {
       inherit (hardway) apps;
-      # <node>-x86_64-linux and <node>-aarch64-linux, once hosts/ is there.
-      nixosConfigurations = hardway.lib.nodes { hosts = ./hosts; };
+      # <node>-x86_64-linux and <node>-aarch64-linux, once hosts/ is there; and the
+      # medium of `nix run .#up -- --iso flake`.
+      nixosConfigurations = hardway.lib.nodes { hosts = ./hosts; } // {
+        inherit (hardway.nixosConfigurations) installer-x86_64 installer-aarch64;
+      };
     };
 }
