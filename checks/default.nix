@@ -48,17 +48,25 @@ let
   # Plain <node> is <node>-x86_64-linux again.
   isNoAlias = name: _: !configurations ? "${name}-x86_64-linux";
 
-  failures = import ./modules.nix { inherit lib; };
+  # NAME's check, which is an evaluation: FAILURES is [ ] where all is well.
+  evaluates =
+    name: failures:
+    if failures == [ ] then
+      pkgs.writeText name "ok"
+    else
+      throw "checks: ${name}: ${lib.generators.toPretty { } failures}";
+
+  # By its hash: another release's lib words some types otherwise.
+  documented = lib.hasInfix (import ./options-doc.nix).hash (builtins.readFile ../docs/options.md);
 in
 {
   inherit hardway;
   crate = import ./crate.nix { inherit hardway lib pkgs; };
 
-  modules =
-    if failures == [ ] then
-      pkgs.writeText "modules" "ok"
-    else
-      throw "checks/modules.nix: ${lib.generators.toPretty { } failures}";
+  modules = evaluates "modules" (import ./modules.nix { inherit lib; });
+  options = evaluates "options" (
+    lib.optional (!documented) "docs/options.md is out of date: run checks/options-doc"
+  );
 
   hosts =
     check "hosts" [ hardway ]
