@@ -51,6 +51,13 @@ in
     "console=${console},115200n8"
   ];
 
+  # An emulated machine may need minutes until a device is there; after systemd's own
+  # 90 seconds it would boot without its console, or without /boot into an emergency shell.
+  environment.etc."systemd/system.conf.d/slow-machine.conf".text = ''
+    [Manager]
+    DefaultDeviceTimeoutSec=15min
+  '';
+
   services.qemuGuest.enable = true;
   # The agent's own output, without the emulator.
   services.qemuGuest.package = lib.getOutput "ga" pkgs.qemu_kvm;
