@@ -89,6 +89,30 @@ fn a_users_module_holds_a_key() {
     );
 }
 
+/// Nix' pure evaluation refuses to; the rehearsal's is not pure.
+#[test]
+#[ignore = "needs a live medium in HARDWAY_ISO"]
+fn a_users_module_reads_a_key() {
+    let cluster = Cluster::new();
+    let mut node = cluster.sigma();
+    let module = cluster.folder.path().join("read.nix");
+    fs::write(
+        &module,
+        "{ ... }:\n{\n  environment.etc.\"leak.pem\".text =\n    \
+         builtins.readFile \"/mnt/var/lib/hardway/pki/kubelet-serving-sigma-key.pem\";\n}\n",
+    )
+    .unwrap();
+    node.modules.push(module);
+    let (stage, result) = attempt(&cluster, &node);
+    let text = result.unwrap_err();
+    assert_eq!(stage, "secrets", "{text}");
+    assert!(
+        text.contains("a private key of this node lies where others can read it")
+            && text.contains("a private key is in /mnt/etc/leak.pem"),
+        "{text}"
+    );
+}
+
 #[test]
 #[ignore = "needs a live medium in HARDWAY_ISO"]
 fn interrupted_while_installing_then_installed() {
