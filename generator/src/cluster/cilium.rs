@@ -13,6 +13,7 @@ use super::api::Client;
 use super::child;
 use super::interrupt::Interrupt;
 use super::tools;
+use crate::file;
 use crate::report::WithHint;
 use crate::state::Paths;
 
@@ -70,7 +71,7 @@ pub(super) fn install(
         return Ok(false);
     }
     run_helm(&helm()?, &arguments, paths, interrupt)?;
-    std::fs::write(&record, stamp).with_context(|| format!("cannot write {}", record.display()))?;
+    file::replace(&record, stamp.as_bytes(), file::PRIVATE)?;
     Ok(true)
 }
 
