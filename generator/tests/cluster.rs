@@ -367,6 +367,20 @@ hint: name a medium that you have with --iso PATH, or a mirror of the channel wi
 }
 
 #[test]
+fn up_says_why_a_certificate_is_issued_anew() {
+    let folder = cluster();
+    use_bridge(folder.path());
+    assert_eq!(hardway(folder.path(), &["generate"]).0, 0);
+    std::fs::remove_file(folder.path().join(".hardway/pki/admin-key.pem")).unwrap();
+    let (code, _, stderr) = hardway(folder.path(), &["up"]);
+    assert_eq!(code, 1, "there is no medium");
+    assert!(
+        stderr.starts_with("admin is issued anew: its key is missing\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn up_names_the_memory_that_fits() {
     let folder = cluster();
     use_bridge(folder.path());
