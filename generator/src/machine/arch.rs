@@ -59,7 +59,9 @@ impl Arch {
     /// pointer authentication by the architected algorithm; QEMU has a cheap one.
     pub(super) fn emulated_cpu(self) -> &'static str {
         match self {
-            Arch::X86_64 => "max",
+            // Emulated, `rep movsb` is a loop over single bytes, and a fifth level of page
+            // tables a longer way: a guest that is offered neither does without.
+            Arch::X86_64 => "max,erms=off,fsrm=off,la57=off",
             Arch::Aarch64 => "max,pauth-impdef=on",
         }
     }
