@@ -104,7 +104,16 @@ pub fn install(
         .option("device", Properties::of("scsi-cd").set("drive", "medium"))
         .plain("kernel", &medium.kernel)
         .plain("initrd", &medium.initrd)
-        .plain("append", &medium.command_line)
+        // systemd gives up on a login at a serial port that udev has not found within
+        // 90 s, as an emulated machine on a busy host may not have.
+        .plain(
+            "append",
+            format!(
+                "{} systemd.default_device_timeout_sec={}",
+                medium.command_line,
+                90 * host.patience()
+            ),
+        )
         .option(
             "chardev",
             Properties::of("stdio")
