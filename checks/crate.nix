@@ -17,6 +17,7 @@ hardway.overrideAttrs {
       ../cluster.json
       ../cluster.schema.json
       ../clippy.toml
+      ../docs/real-machines.md
       ../flake.lock
       ../generator
       ../hosts

@@ -51,6 +51,11 @@ impl Paths {
         self.state().join("pki")
     }
 
+    /// Keys as nixos-anywhere copies them to new machines, a folder a node.
+    pub fn extra_files(&self) -> PathBuf {
+        self.state().join("extra-files")
+    }
+
     /// The administrator's kubeconfig, for use on the host.
     pub fn kubeconfig(&self) -> PathBuf {
         self.state().join("kubeconfig")

@@ -245,6 +245,10 @@ fn hardway(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
 }
 
 fn hardway_with_path(dir: &Path, arguments: &[&str], path: &Path) -> (i32, String, String) {
+    let mut authority = tempfile::NamedTempFile::new().unwrap();
+    authority
+        .write_all(Authority::new().pem.as_bytes())
+        .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_hardway"))
         .arg("--dir")
         .arg(dir)
@@ -253,6 +257,7 @@ fn hardway_with_path(dir: &Path, arguments: &[&str], path: &Path) -> (i32, Strin
         .env("PATH", path)
         .env("XDG_CACHE_HOME", dir.join("cache"))
         .env("https_proxy", "http://127.0.0.1:1")
+        .env("SSL_CERT_FILE", authority.path())
         .output()
         .unwrap();
     (

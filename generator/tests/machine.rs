@@ -16,7 +16,7 @@ use hardway::machine::process::{self, Running};
 use hardway::machine::{Accelerator, Arch, Host, HostOptions, disk};
 use hardway::report;
 use hardway::state::Paths;
-use hardway::topology::{self, Node, Sources, Topology};
+use hardway::topology::{self, Machine, Node, Sources, Topology};
 
 /// From power-on to the firmware's shell, emulated on a loaded host.
 const FIRMWARE: Duration = Duration::from_secs(240);
@@ -50,7 +50,9 @@ impl Bench {
         .unwrap();
         for node in &mut topology.nodes {
             // Enough for firmware, too little for a cluster.
-            (node.machine.memory, node.machine.disk) = (256, 1);
+            if let Machine::Guest(guest) = &mut node.machine {
+                (guest.memory, guest.disk) = (256, 1);
+            }
         }
         Self { folder, topology }
     }

@@ -72,6 +72,9 @@ fn the_defaults_are_those_of_the_default_files() {
     );
 }
 
+/// Where a node is no virtual machine. User mode, in the example below, has none.
+const OWN: &str = r#""machine": { "ssh": "admin@host.example", "interface": "eth0" }"#;
+
 #[test]
 fn every_field() {
     let dir = tempfile::tempdir().unwrap();
@@ -110,7 +113,7 @@ fn every_field() {
     {
         for field in properties.keys() {
             assert!(
-                json.contains(&format!("{field:?}")),
+                json.contains(&format!("{field:?}")) || OWN.contains(&format!("{field:?}")),
                 "{field} is in the example"
             );
         }
@@ -396,14 +399,20 @@ fn who_wins() {
     ]);
     let workers = |env: &str, environment: &[(&str, &str)]| -> Vec<u32> {
         let topology = parse(&json, env, environment).unwrap();
-        topology.workers().map(|node| node.machine.memory).collect()
+        topology
+            .workers()
+            .map(|node| node.guest().unwrap().memory)
+            .collect()
     };
     let file = "# sizes\r\nexport WORKER_MEM='2222' # MiB\r\n";
     assert_eq!(workers("", &[]), [1111, 4444]);
     assert_eq!(workers(file, &[]), [2222, 4444]);
     assert_eq!(workers(file, &[("WORKER_MEM", "")]), [2222, 4444]);
     assert_eq!(workers(file, &[("WORKER_MEM", "3333")]), [3333, 4444]);
-    let disk = |size: &str| parse(&json, size, &[]).unwrap().nodes[0].machine.disk;
+    let disk = |size: &str| {
+        let topology = parse(&json, size, &[]).unwrap();
+        topology.nodes[0].guest().unwrap().disk
+    };
     assert_eq!((disk("DISK_SIZE=30"), disk("DISK_SIZE=30G")), (30, 30));
 }
 
@@ -575,9 +584,51 @@ proptest! {
                 prop_assert!(network.pods.contains(&node.pod_cidr));
                 for other in &topology.nodes[..index] {
                     prop_assert!(node.address != other.address && node.pod_cidr != other.pod_cidr);
-                    prop_assert!(node.segment_mac != other.segment_mac);
+                    let mac = |node: &topology::Node| node.guest().map(|guest| guest.segment_mac);
+                    prop_assert!(mac(node) != mac(other));
                 }
             }
         }
     }
+}
+
+/// A worker on a machine of one's own, with more fields.
+fn remote(more: &str) -> String {
+    format!(
+        r#""role": "worker", "address": "10.240.0.21", "machine": {{ "ssh": "root@192.0.2.21"{more} }}"#
+    )
+}
+
+#[test]
+fn machines_of_ones_own() {
+    let json = topology::default_json()
+        .replace("\"cni\": \"cilium\"", "\"cni\": \"bridge\"")
+        .replace("\"address\": ", &format!("{OWN}, \"address\": "));
+    insta::assert_json_snapshot!(parse(&json, "WORKER_MEM=4096\n", &[]).unwrap().nodes);
+}
+
+#[test]
+fn machines_of_ones_own_that_are_refused() {
+    let old = r#""role": "worker", "address": "10.240.0.21""#;
+    let bridge = ("\"cni\": \"cilium\"", "\"cni\": \"bridge\"");
+    insta::assert_snapshot!(refused(&[
+        // Beside two virtual ones.
+        &[(old, &remote(""))],
+        &[(
+            old,
+            &remote("").replace("root@192.0.2.21", "root@-oProxyCommand=x")
+        )],
+        &[(old, &remote("").replace("root@192.0.2.21", "a b@host"))],
+        &[(old, &remote(", \"interface\": \"a name too long\""))],
+        &[(old, &remote("").replace("\"ssh\": \"root@192.0.2.21\"", ""))],
+        &[(
+            old,
+            &(remote("") + ", \"memory\": 4096, \"mac\": \"52:54:00:00:00:01\"")
+        )],
+        &[(old, &remote("")), bridge],
+        &[
+            (old, &remote("")),
+            ("\"mode\": \"segment\"", "\"mode\": \"user\"")
+        ],
+    ]));
 }

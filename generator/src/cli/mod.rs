@@ -8,9 +8,11 @@ use clap::{Parser, Subcommand};
 
 use crate::report;
 
+mod bootstrap;
 mod completions;
 mod destroy;
 mod down;
+mod export;
 mod generate;
 mod init;
 mod install;
@@ -48,6 +50,8 @@ enum Verb {
     Medium(medium::Args),
     Install(install::Args),
     Up(up::Args),
+    Export(export::Args),
+    Bootstrap(bootstrap::Args),
     Verify(verify::Args),
     Status(status::Args),
     Kubectl(kubectl::Args),
@@ -74,6 +78,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Medium(args) => medium::run(global, args),
         Verb::Install(args) => install::run(global, args),
         Verb::Up(args) => up::run(global, args),
+        Verb::Export(args) => export::run(global, args),
+        Verb::Bootstrap(args) => bootstrap::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
         Verb::Status(args) => status::run(global, args),
         Verb::Kubectl(args) => kubectl::run(global, args),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Global;
 use crate::cluster::seconds;
+use crate::cluster::up::virtual_only;
 use crate::cluster::verify::{self, Outcome, Verdict};
 use crate::report::{FAILED, WithHint};
 use crate::state::Paths;
@@ -24,6 +25,7 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
+    virtual_only(&topology)?;
     test(&paths, &topology, args.json)
 }
 

@@ -28,9 +28,11 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     /// The memory that it takes, in MiB.
     fn memory(&self) -> u64 {
+        // A machine of the user's own takes nothing of this host.
+        let memory = self.node.guest().map_or(0, |guest| guest.memory);
         let guest = match self.install {
-            true => self.node.machine.memory.max(INSTALL_MEMORY),
-            false => self.node.machine.memory,
+            true => memory.max(INSTALL_MEMORY),
+            false => memory,
         };
         u64::from(guest) + QEMU_OVERHEAD
     }
@@ -97,7 +99,8 @@ pub(super) fn compare_disk(
 ) -> Result<Option<String>> {
     let installs = wanted.iter().filter(|machine| machine.install);
     let (count, full) = installs.fold((0, 0), |(count, full), machine| {
-        (count + 1, full + u64::from(machine.node.machine.disk))
+        let disk = machine.node.guest().map_or(0, |guest| guest.disk);
+        (count + 1, full + u64::from(disk))
     });
     if count == 0 {
         return Ok(None);
@@ -162,7 +165,7 @@ pub(super) fn free_disk(folder: &Path) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::report::render;
-    use crate::topology::{MacAddress, Machine, NodeName};
+    use crate::topology::{Guest, MacAddress, Machine, NodeName};
 
     fn node(name: &str, role: Role, memory: u32) -> Node {
         Node {
@@ -170,14 +173,14 @@ mod tests {
             role,
             address: "10.240.0.10".parse().unwrap(),
             pod_cidr: "10.200.10.0/24".parse().unwrap(),
-            uplink_mac: MacAddress([0x52, 0x54, 1, 0, 0, 1]),
-            segment_mac: MacAddress([0x52, 0x54, 0, 0, 0, 1]),
-            machine: Machine {
+            machine: Machine::Guest(Guest {
                 memory,
                 cpus: 2,
                 disk: 20,
-            },
-            forwards: Vec::new(),
+                uplink_mac: MacAddress([0x52, 0x54, 1, 0, 0, 1]),
+                segment_mac: MacAddress([0x52, 0x54, 0, 0, 0, 1]),
+                forwards: Vec::new(),
+            }),
             modules: Vec::new(),
         }
     }
@@ -204,7 +207,7 @@ mod tests {
              hint: write WORKER_MEM=7168 into cluster.env, or stop other programs\n"
         );
         let mut smaller = three(7168);
-        smaller[0].machine.memory = 8192;
+        smaller[0] = node("alpha", Role::ControlPlane, 8192);
         assert!(compare_memory(&wanted(&smaller, true), 23_000).is_ok());
     }
 

@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow};
 use super::host::{self, Wanted};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
+use super::up::virtual_only;
 use super::{lock, medium};
 use crate::generate;
 use crate::machine::install::{install, requirements};
@@ -52,6 +53,7 @@ pub fn install_named(
     options: &Options,
 ) -> Result<Duration> {
     let nodes = chosen(topology, names)?;
+    virtual_only(topology)?;
     lock::hold(paths, "install", || {
         let start = Instant::now();
         for node in &nodes {

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use super::api::Client;
 use super::host::Wanted;
@@ -18,7 +18,8 @@ use super::progress::Progress;
 use super::wait::{Look, Wait, words};
 use super::{bootstrap, cilium, fresh, lock, nodes};
 use crate::machine::install::drift;
-use crate::machine::process;
+use crate::machine::{guest, process};
+use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{Cni, Node, Topology};
 use crate::{pki, plan};
@@ -37,7 +38,39 @@ pub fn up(
     options: &Options,
     chart: Option<&Path>,
 ) -> Result<()> {
-    lock::hold(paths, "up", || {
+    virtual_only(topology)?;
+    run(paths, topology, options, chart, "up")
+}
+
+/// What a cluster on machines of the user's own still needs once they run: permissions,
+/// Cilium, Pods' ranges. Its API server is reached as a guest's is, at the port on this
+/// host's loopback.
+pub fn bootstrap(paths: &Paths, topology: &Topology, chart: Option<&Path>) -> Result<()> {
+    if topology.remote().is_none() {
+        return Err(anyhow!(
+            "the nodes of {} are virtual machines",
+            topology.name
+        ))
+        .hint("`hardway up` does all of it");
+    }
+    run(paths, topology, &Options::default(), chart, "bootstrap")
+}
+
+/// Fails where machines are the user's own: this program neither starts nor sees them.
+pub fn virtual_only(topology: &Topology) -> Result<()> {
+    topology
+        .remote()
+        .map_or(Ok(()), |node| guest(node).map(|_| ()))
+}
+
+fn run(
+    paths: &Paths,
+    topology: &Topology,
+    options: &Options,
+    chart: Option<&Path>,
+    verb: &str,
+) -> Result<()> {
+    lock::hold(paths, verb, || {
         let names = topology.nodes.iter().map(|node| node.name.as_str());
         let site = Site {
             paths,
@@ -65,8 +98,10 @@ impl Up<'_> {
     fn run(&self) -> Result<()> {
         self.site.generate()?;
         pki::host_kubeconfig(self.site.topology, self.site.paths)?;
-        let started = self.machines()?;
-        let limits = machines::limits(self.site.paths)?;
+        let (started, limits) = match self.site.topology.remote() {
+            None => (self.machines()?, machines::limits(self.site.paths)?),
+            Some(_) => (false, Limits::new(1)),
+        };
         self.wait_for_api(limits)?;
         let admin = Client::new(
             self.site.topology.api_port,
@@ -224,7 +259,7 @@ impl Up<'_> {
                     }
                 }
                 let mut missing = nodes::missing(&workers, &registered);
-                if missing.is_empty() {
+                if missing.is_empty() && self.site.topology.remote().is_none() {
                     let stale = fresh::stale(
                         self.site.paths,
                         admin,
@@ -249,7 +284,7 @@ impl Up<'_> {
 
     /// A machine that has ended will not become ready.
     fn lost<T>(&self, node: &Node) -> Option<Look<T>> {
-        if process::find(self.site.paths, &node.name).is_some() {
+        if node.remote().is_some() || process::find(self.site.paths, &node.name).is_some() {
             return None;
         }
         let log = self.site.paths.node(&node.name).qemu_log();
@@ -277,10 +312,16 @@ impl Up<'_> {
                 .take(LOGS)
                 .map(|node| self.site.paths.node(&node.name).serial_log())
                 .collect(),
-            hint: Some(format!(
-                "the consoles' logs are {}; `hardway up` waits on, `hardway down` stops the machines",
-                self.site.paths.state().join("nodes/*/serial.log").display()
-            )),
+            hint: Some(match self.site.topology.remote() {
+                Some(node) => format!(
+                    "`systemctl --failed` on {} tells what does not run; `hardway bootstrap` waits on",
+                    node.name
+                ),
+                None => format!(
+                    "the consoles' logs are {}; `hardway up` waits on, `hardway down` stops the machines",
+                    self.site.paths.state().join("nodes/*/serial.log").display()
+                ),
+            }),
         }
     }
 }

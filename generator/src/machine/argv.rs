@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::argument::{Arguments, Properties};
+use super::guest;
 use super::{Accelerator, Host, Medium, disk, segment};
 use crate::plan::{api_secure_port, kubelet_port, node_address};
 use crate::state::Paths;
@@ -49,7 +50,7 @@ pub fn boot(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Res
     }
     arguments
         .option("netdev", uplink)
-        .option("device", nic("uplink", node.uplink_mac.to_string()));
+        .option("device", nic("uplink", guest(node)?.uplink_mac.to_string()));
     segment(&mut arguments, paths, topology, node)?;
     arguments
         .option("chardev", listener("qmp", &sockets.qmp))
@@ -91,7 +92,7 @@ pub fn install(
     let mut arguments = machine(host, paths, topology, node, Purpose::Install)?;
     arguments
         .option("netdev", user_network(topology, node))
-        .option("device", nic("uplink", node.uplink_mac.to_string()))
+        .option("device", nic("uplink", guest(node)?.uplink_mac.to_string()))
         .option(
             "blockdev",
             image("medium", "raw", &medium.iso).set("read-only", "on"),
@@ -141,9 +142,10 @@ fn machine(
 ) -> Result<Arguments> {
     let files = paths.node(&node.name);
     let emulated = host.accelerator == Accelerator::Tcg;
+    let guest = guest(node)?;
     let memory = match purpose {
-        Purpose::Run => node.machine.memory,
-        Purpose::Install => node.machine.memory.max(INSTALL_MEMORY),
+        Purpose::Run => guest.memory,
+        Purpose::Install => guest.memory.max(INSTALL_MEMORY),
     };
     let mut arguments = platform(host, host.accelerator, &files.firmware_variables())?;
     arguments
@@ -152,10 +154,7 @@ fn machine(
             Properties::of(&format!("{}-{}", topology.name, node.name)),
         )
         // Emulated, two processors race each other's code patching (a guest panicked so).
-        .plain(
-            "smp",
-            if emulated { 1 } else { node.machine.cpus }.to_string(),
-        )
+        .plain("smp", if emulated { 1 } else { guest.cpus }.to_string())
         .plain("m", memory.to_string())
         .plain("rtc", "base=utc")
         .plain("device", "virtio-rng-pci");
@@ -265,8 +264,9 @@ pub fn forwards(topology: &Topology, node: &Node) -> Vec<(u16, u16)> {
         }
         Role::Worker => {}
     }
+    let own = node.guest().map(|guest| guest.forwards.as_slice());
     forwards.extend(
-        node.forwards
+        own.unwrap_or_default()
             .iter()
             .map(|forward| (forward.host, forward.guest)),
     );
@@ -308,7 +308,10 @@ fn segment(
         }
         arguments.option("netdev", port("segment"));
     }
-    arguments.option("device", nic("segment", node.segment_mac.to_string()));
+    arguments.option(
+        "device",
+        nic("segment", guest(node)?.segment_mac.to_string()),
+    );
     Ok(())
 }
 

@@ -28,7 +28,7 @@ pub fn create(
     paths.create()?;
     let disk = paths.disk();
     remove(&disk)?;
-    let size = format!("{}G", node.machine.disk);
+    let size = format!("{}G", super::guest(node)?.disk);
     let (create, format) = ("create".into(), "qcow2".into());
     qemu_img(
         qemu,

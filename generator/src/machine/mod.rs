@@ -3,7 +3,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Result, anyhow};
 use sha2::{Digest, Sha256};
+
+use crate::report::WithHint;
+use crate::topology::{Guest, Node};
 
 mod accelerator;
 pub mod agent;
@@ -30,6 +34,18 @@ pub use host::{Host, HostOptions};
 pub use medium::Medium;
 pub(crate) use medium::{digest, hexadecimal};
 pub(crate) use tool::search;
+
+/// The virtual machine of `node`; an error where it is one of the user's own.
+pub(crate) fn guest(node: &Node) -> Result<&Guest> {
+    node.guest()
+        .ok_or_else(|| {
+            anyhow!(
+                "{0} is a machine of your own (nodes.{0}.machine in cluster.json), not a virtual one",
+                node.name
+            )
+        })
+        .hint("`hardway export nixos-anywhere` writes what installs it, see docs/real-machines.md")
+}
 
 /// hardway's folder in the user's cache; None for a user without a home.
 pub(crate) fn cache_folder() -> Option<PathBuf> {

@@ -1,6 +1,7 @@
 //! The two tarballs that travel to a node. The flake is for everyone to read, since
 //! Nix copies its folder into the store; the keys go past it, alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,52 +30,45 @@ const LOCK: &str = include_str!("../../../flake.lock");
 /// extra/<node>/<n>-<file>.nix           the user's modules for it
 /// ```
 pub fn flake(topology: &Topology, node: &Node, plan: &NodePlan) -> Result<Vec<u8>> {
-    let mut files: Vec<(PathBuf, Vec<u8>)> = vec![
-        ("flake.nix".into(), FLAKE.into()),
-        ("flake.lock".into(), LOCK.into()),
-        (
-            Path::new("hosts")
-                .join(plan.name.as_str())
-                .join("default.nix"),
-            nix::host_module(plan)?.into(),
-        ),
-    ];
+    let mut files = folder(topology, &[(node, plan)])?;
+    files.insert("flake.nix".into(), FLAKE.into());
+    let files = files
+        .iter()
+        .map(|(path, bytes)| (path.as_path(), bytes.as_slice()));
+    archive(files, 0o644, Vec::new())
+}
+
+/// What a flake of these nodes consists of beside flake.nix.
+pub(crate) fn folder(
+    topology: &Topology,
+    nodes: &[(&Node, &NodePlan)],
+) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::from([(PathBuf::from("flake.lock"), LOCK.into())]);
     files.extend(embedded(&MODULES).map(|file| {
         (
             Path::new("modules").join(file.path()),
             file.contents().into(),
         )
     }));
-
-    let extra = Path::new("extra").join(node.name.as_str());
-    let user: Vec<(&PathBuf, PathBuf)> = node
-        .modules
-        .iter()
-        .enumerate()
-        .map(|(index, module)| (module, extra.join(user_module(index, module))))
-        .collect();
-    for (module, place) in &user {
-        let text = fs::read(module)
-            .with_context(|| format!("cannot read {}'s module {}", node.name, module.display()))?;
-        files.push((place.clone(), text));
+    for (node, plan) in nodes {
+        let host = Path::new("hosts").join(plan.name.as_str());
+        files.insert(host.join("default.nix"), nix::host_module(plan)?.into());
+        for (index, module) in node.modules.iter().enumerate() {
+            let text = fs::read(module).with_context(|| {
+                format!("cannot read {}'s module {}", node.name, module.display())
+            })?;
+            files.insert(user_module(node, index, module), text);
+        }
     }
     let alone = Topology {
-        nodes: vec![node.clone()],
+        nodes: nodes.iter().map(|(node, _)| (*node).clone()).collect(),
         ..topology.clone()
     };
-    let index = nix::hosts_index(&alone, &|path| {
-        user.iter()
-            .find(|(module, _)| *module == path)
-            .map(|(_, place)| format!("../{}", place.display()))
-            .unwrap_or_default()
+    let index = nix::hosts_index(&alone, &|node, index, path| {
+        format!("../{}", user_module(node, index, path).display())
     })?;
-    files.push(("hosts/default.nix".into(), index.into()));
-
-    files.sort();
-    let files = files
-        .iter()
-        .map(|(path, bytes)| (path.as_path(), bytes.as_slice()));
-    archive(files, 0o644, Vec::new())
+    files.insert("hosts/default.nix".into(), index.into());
+    Ok(files)
 }
 
 /// A node's keys and certificates, gzipped, in no folder; each file has mode 0600.
@@ -88,8 +82,8 @@ pub fn keys(files: &[(String, Zeroizing<Vec<u8>>)]) -> Result<Zeroizing<Vec<u8>>
     archive(files, 0o600, room).map(Zeroizing::new)
 }
 
-/// The name of the `index`-th user's module: in a Nix path literal as it is.
-fn user_module(index: usize, path: &Path) -> String {
+/// Where the `index`-th user's module of a node is: in a Nix path literal as it is.
+pub(crate) fn user_module(node: &Node, index: usize, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name: String = name
         .chars()
@@ -98,7 +92,9 @@ fn user_module(index: usize, path: &Path) -> String {
             _ => '-',
         })
         .collect();
-    format!("{index}-{name}")
+    Path::new("extra")
+        .join(node.name.as_str())
+        .join(format!("{index}-{name}"))
 }
 
 fn embedded(folder: &'static Dir<'static>) -> Box<dyn Iterator<Item = &'static File<'static>>> {

@@ -12,5 +12,5 @@ mod value;
 mod tests;
 
 pub use files::{Change, Files, Outcome, apply, compare};
-pub use render::{host_module, hosts_index, rendered};
-pub use value::literal;
+pub use render::{exported, host_module, hosts_index, rendered};
+pub use value::{attribute, literal};

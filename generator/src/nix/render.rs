@@ -10,13 +10,25 @@ use tera::Tera;
 use super::files::Files;
 use super::value::{attribute, literal, path};
 use crate::plan::{self, Component, NodePlan, Plan};
-use crate::topology::{Cni, Topology};
+use crate::topology::{Cni, Node, Topology};
 
 fn templates() -> Result<Tera> {
     let mut tera = Tera::default();
     tera.add_raw_templates([
         ("host.nix", include_str!("../../templates/host.nix.tera")),
         ("hosts.nix", include_str!("../../templates/hosts.nix.tera")),
+        (
+            "nixos-anywhere.nix",
+            include_str!("../../templates/nixos-anywhere.nix.tera"),
+        ),
+        (
+            "colmena.nix",
+            include_str!("../../templates/colmena.nix.tera"),
+        ),
+        (
+            "install.sh",
+            include_str!("../../templates/install.sh.tera"),
+        ),
         ("rbac.yaml", include_str!("../../templates/rbac.yaml.tera")),
         (
             "cilium-values.yaml",
@@ -66,7 +78,7 @@ pub fn rendered(topology: &Topology, plan: &Plan, dir: &Path) -> Result<Files> {
     let mut files = Files::new();
     files.insert(
         "default.nix".into(),
-        index(&tera, topology, &|path| user_module(dir, path))?,
+        index(&tera, topology, &|_, _, path| user_module(dir, path))?,
     );
     for node in &plan.nodes {
         files.insert(
@@ -104,13 +116,21 @@ pub fn host_module(node: &NodePlan) -> Result<String> {
     module(&templates()?, node)
 }
 
-/// The text of `hosts/default.nix`. `path_of` says how a user's module is written
-/// there: as a path relative to the file, or an absolute one.
-pub fn hosts_index(topology: &Topology, path_of: &dyn Fn(&Path) -> String) -> Result<String> {
+/// How a user's module, the n-th of its node, is written in `hosts/default.nix`: as a
+/// path relative to that file, or an absolute one.
+type PathOf<'a> = &'a dyn Fn(&Node, usize, &Path) -> String;
+
+/// The text of `hosts/default.nix`.
+pub fn hosts_index(topology: &Topology, path_of: PathOf<'_>) -> Result<String> {
     index(&templates()?, topology, path_of)
 }
 
-fn index(tera: &Tera, topology: &Topology, path_of: &dyn Fn(&Path) -> String) -> Result<String> {
+/// What another tool reads, a flake.nix or a script: `template` filled with `blanks`.
+pub fn exported(template: &str, blanks: &Value) -> Result<String> {
+    render(&templates()?, template, blanks)
+}
+
+fn index(tera: &Tera, topology: &Topology, path_of: PathOf<'_>) -> Result<String> {
     let nodes: Vec<Value> = topology
         .nodes
         .iter()
@@ -119,7 +139,12 @@ fn index(tera: &Tera, topology: &Topology, path_of: &dyn Fn(&Path) -> String) ->
                 "attribute": attribute(node.name.as_str()),
                 "name": node.name,
                 "role": node.role,
-                "modules": node.modules.iter().map(|path| path_of(path)).collect::<Vec<_>>(),
+                "modules": node
+                    .modules
+                    .iter()
+                    .enumerate()
+                    .map(|(index, path)| path_of(node, index, path))
+                    .collect::<Vec<_>>(),
             })
         })
         .collect();

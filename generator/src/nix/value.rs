@@ -64,7 +64,7 @@ pub(super) fn path<'a>(start: &str, mut value: &'a Value) -> (String, &'a Value)
 }
 
 /// `name` as one attribute of a path: bare where Nix allows it, quoted elsewhere.
-pub(super) fn attribute(name: &str) -> String {
+pub fn attribute(name: &str) -> String {
     const KEYWORDS: [&str; 10] = [
         "assert", "else", "if", "in", "inherit", "let", "or", "rec", "then", "with",
     ];

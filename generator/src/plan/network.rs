@@ -1,14 +1,16 @@
 //! Addresses, routes, the firewall and the kernel's part of networking.
 //!
 //! Each guest has `uplink0`, QEMU's user-mode NIC (internet, forwards from the
-//! host) and, in segment mode, `segment0`, over which the nodes talk.
+//! host) and, in segment mode, `segment0`, over which the nodes talk. A machine of
+//! the user's own has the network that the user gives it; of that only the nodes'
+//! addresses are ours to know, and maybe the interface that has them.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use crate::topology::{Cni, NetworkMode, Node, Role, Topology};
+use crate::topology::{Cni, Guest, Machine, NetworkMode, Node, Remote, Role, Topology};
 
 /// Where the API server listens on its node, unless user mode moves it.
 const API_SECURE_PORT: u16 = 6443;
@@ -75,11 +77,13 @@ fn rank(topology: &Topology, node: &Node, of: impl Fn(&Node) -> bool) -> u8 {
     u8::try_from(lower).unwrap_or(u8::MAX)
 }
 
-/// The interface that carries the node's address.
-pub fn interface(topology: &Topology) -> &'static str {
-    match topology.network.mode {
-        NetworkMode::Segment => "segment0",
-        NetworkMode::User => "uplink0",
+/// The guests' interface that carries the node's address. Machines of the user's own
+/// need not agree on a name.
+pub fn interface(topology: &Topology) -> Option<&'static str> {
+    match (topology.remote(), topology.network.mode) {
+        (Some(_), _) => None,
+        (None, NetworkMode::Segment) => Some("segment0"),
+        (None, NetworkMode::User) => Some("uplink0"),
     }
 }
 
@@ -100,9 +104,9 @@ pub(super) fn hosts(topology: &Topology, node: &Node) -> Value {
     json!(hosts)
 }
 
-/// `systemd.network.links`: names by MAC address, the same on every
+/// `systemd.network.links` of a guest: names by MAC address, the same on every
 /// distribution and machine type.
-pub(super) fn links(topology: &Topology, node: &Node) -> Value {
+pub(super) fn links(topology: &Topology, guest: &Guest) -> Value {
     let link = |name: &str, mac: String| {
         json!({
             "matchConfig": { "MACAddress": mac },
@@ -112,18 +116,18 @@ pub(super) fn links(topology: &Topology, node: &Node) -> Value {
     let mut links = serde_json::Map::new();
     links.insert(
         "10-uplink0".into(),
-        link("uplink0", node.uplink_mac.to_string()),
+        link("uplink0", guest.uplink_mac.to_string()),
     );
     if topology.network.mode == NetworkMode::Segment {
         links.insert(
             "10-segment0".into(),
-            link("segment0", node.segment_mac.to_string()),
+            link("segment0", guest.segment_mac.to_string()),
         );
     }
     Value::Object(links)
 }
 
-/// `systemd.network.networks`: DHCP on the uplink; the node's address, and with
+/// `systemd.network.networks` of a guest: DHCP on the uplink; the node's address, and with
 /// the bridge CNI a route to every other worker's Pods, on the segment.
 pub(super) fn networks(topology: &Topology, node: &Node) -> Value {
     let mut networks = serde_json::Map::new();
@@ -149,9 +153,35 @@ pub(super) fn networks(topology: &Topology, node: &Node) -> Value {
     Value::Object(networks)
 }
 
+/// `networking.interfaces` of a machine of the user's own: with the bridge CNI a route to
+/// every other worker's Pods, beside whatever the user's module says of the interface.
+pub(super) fn routes(topology: &Topology, node: &Node, remote: &Remote) -> Option<Value> {
+    let interface = remote.interface.as_ref()?;
+    if topology.cni != Cni::Bridge {
+        return None;
+    }
+    let routes: Vec<Value> = topology
+        .workers()
+        .filter(|other| other.name != node.name)
+        .map(|other| {
+            json!({
+                "address": other.pod_cidr.network(),
+                "prefixLength": other.pod_cidr.prefix_len(),
+                "via": other.address,
+            })
+        })
+        .collect();
+    Some(json!({ interface.as_str(): { "ipv4": { "routes": routes } } }))
+}
+
 /// `networking.firewall`: the ports that this node's components serve to others, and no more.
 pub(super) fn firewall(topology: &Topology, node: &Node) -> Value {
-    let mut uplink: Vec<u16> = node.forwards.iter().map(|forward| forward.guest).collect();
+    let forwards = node.guest().map(|guest| guest.forwards.as_slice());
+    let mut uplink: Vec<u16> = forwards
+        .unwrap_or_default()
+        .iter()
+        .map(|forward| forward.guest)
+        .collect();
     let mut tcp: Vec<u16> = Vec::new();
     let mut udp: Vec<u16> = Vec::new();
     match node.role {
@@ -167,26 +197,35 @@ pub(super) fn firewall(topology: &Topology, node: &Node) -> Value {
             }
         }
     }
-    let mut interfaces = serde_json::Map::new();
-    match topology.network.mode {
-        NetworkMode::Segment => {
-            interfaces.insert("segment0".into(), ports(tcp, udp));
-            interfaces.insert("uplink0".into(), ports(uplink, Vec::new()));
-        }
-        NetworkMode::User => {
-            uplink.extend(tcp);
-            interfaces.insert("uplink0".into(), ports(uplink, udp));
-        }
-    }
-    json!({
+    let mut firewall = json!({
         "enable": true,
         // Cilium's own routing looks like spoofing to a reverse-path filter (cilium#31565).
         "checkReversePath": match topology.cni {
             Cni::Cilium => json!(false),
             Cni::Bridge => json!("loose"),
         },
-        "interfaces": interfaces,
-    })
+    });
+    let mut open = |interface: &str, ports: Value| firewall["interfaces"][interface] = ports;
+    match (&node.machine, topology.network.mode) {
+        (Machine::Remote(remote), _) => match &remote.interface {
+            Some(interface) => open(interface.as_str(), ports(tcp, udp)),
+            // On every interface: which one the other nodes use is not known.
+            None => {
+                let all = ports(tcp, udp);
+                firewall["allowedTCPPorts"] = all["allowedTCPPorts"].clone();
+                firewall["allowedUDPPorts"] = all["allowedUDPPorts"].clone();
+            }
+        },
+        (Machine::Guest(_), NetworkMode::Segment) => {
+            open("segment0", ports(tcp, udp));
+            open("uplink0", ports(uplink, Vec::new()));
+        }
+        (Machine::Guest(_), NetworkMode::User) => {
+            uplink.extend(tcp);
+            open("uplink0", ports(uplink, udp));
+        }
+    }
+    firewall
 }
 
 fn ports(mut tcp: Vec<u16>, mut udp: Vec<u16>) -> Value {
@@ -197,12 +236,15 @@ fn ports(mut tcp: Vec<u16>, mut udp: Vec<u16>) -> Value {
     json!({ "allowedTCPPorts": tcp, "allowedUDPPorts": udp })
 }
 
-/// `networking.nftables.tables.hardway.content` of a worker: what Pods may not
-/// reach, and with the bridge CNI, under which address they reach the internet.
-pub(super) fn pod_filter(topology: &Topology) -> String {
-    let pods = topology.network.pods;
-    let mut rules = format!(
-        "\
+/// `networking.nftables.tables.hardway.content` of a worker: what a guest's Pods may not
+/// reach, and with the bridge CNI, under which address Pods reach the internet.
+pub(super) fn pod_filter(topology: &Topology) -> Option<String> {
+    let (pods, segment) = (topology.network.pods, topology.network.segment);
+    let mut rules = String::new();
+    let guests = topology.remote().is_none();
+    if guests {
+        rules += &format!(
+            "\
 # To a guest, 10.0.2.2 is the host's own loopback: Pods get name resolution there, and nothing else.
 chain forward {{
   type filter hook forward priority filter - 5; policy accept;
@@ -211,19 +253,24 @@ chain forward {{
   ip saddr {pods} ip daddr {SLIRP_RANGE} drop
 }}
 "
-    );
+        );
+    }
     if topology.cni == Cni::Bridge {
+        let outside = match guests {
+            true => "oifname \"uplink0\"".to_owned(),
+            false => format!("ip daddr != {{ {pods}, {segment} }}"),
+        };
         rules += &format!(
             "\
 # Out of the cluster Pods go under their node's address; within it they keep their own.
 chain postrouting {{
   type nat hook postrouting priority srcnat + 5; policy accept;
-  ip saddr {pods} oifname \"uplink0\" masquerade
+  ip saddr {pods} {outside} masquerade
 }}
 "
         );
     }
-    rules
+    (!rules.is_empty()).then_some(rules)
 }
 
 /// `boot.kernel.sysctl`.

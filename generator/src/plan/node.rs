@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Component, NodePlan, PkiFile, etcd, kube_apiserver, network};
 use super::{containerd, kube_controller_manager, kube_proxy, kube_scheduler, kubelet};
-use crate::topology::{Cni, Node, Role, Topology};
+use crate::topology::{Cni, Machine, Node, Role, Topology};
 
 pub(super) fn plan(topology: &Topology, node: &Node) -> NodePlan {
     NodePlan {
@@ -120,8 +120,10 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
         "name": node.name,
         "role": node.role,
         "address": network::node_address(topology, node),
-        "interface": network::interface(topology),
     });
+    if let Some(interface) = network::interface(topology) {
+        identity["interface"] = json!(interface);
+    }
     if worker && bridge {
         identity["podCIDR"] = json!(node.pod_cidr);
     }
@@ -136,18 +138,27 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
         ("networking.hostName", json!(node.name)),
         ("networking.hosts", network::hosts(topology, node)),
         ("networking.nftables.enable", json!(true)),
-        ("networking.useDHCP", json!(false)),
         ("networking.useNetworkd", json!(true)),
         ("services.resolved.enable", json!(true)),
         ("services.timesyncd.enable", json!(true)),
         ("system.stateVersion", json!("26.05")),
-        ("systemd.network.links", network::links(topology, node)),
-        (
-            "systemd.network.networks",
-            network::networks(topology, node),
-        ),
-        ("systemd.network.wait-online.enable", json!(false)),
     ]);
+    match &node.machine {
+        Machine::Guest(guest) => options.extend([
+            ("networking.useDHCP", json!(false)),
+            ("systemd.network.links", network::links(topology, guest)),
+            (
+                "systemd.network.networks",
+                network::networks(topology, node),
+            ),
+            ("systemd.network.wait-online.enable", json!(false)),
+        ]),
+        Machine::Remote(remote) => {
+            if let Some(routes) = network::routes(topology, node, remote) {
+                options.insert("networking.interfaces", routes);
+            }
+        }
+    }
     if worker {
         options.insert(
             "hardway.cni.plugins",
@@ -157,10 +168,12 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
                 json!(["loopback"])
             },
         );
-        options.insert(
-            "networking.nftables.tables",
-            json!({ "hardway": { "family": "inet", "content": network::pod_filter(topology) } }),
-        );
+        if let Some(rules) = network::pod_filter(topology) {
+            options.insert(
+                "networking.nftables.tables",
+                json!({ "hardway": { "family": "inet", "content": rules } }),
+            );
+        }
         // logind must wait as long as the kubelet needs to end its Pods.
         let etc = json!({
             "systemd/logind.conf.d/kubelet.conf": {

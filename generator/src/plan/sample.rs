@@ -4,7 +4,8 @@
 use std::net::Ipv4Addr;
 
 use crate::topology::{
-    Cni, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Role, Topology,
+    Cni, Guest, InterfaceName, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Remote,
+    Role, SshTarget, Topology,
 };
 
 pub(crate) fn topology(cni: Cni, mode: NetworkMode) -> Topology {
@@ -13,14 +14,14 @@ pub(crate) fn topology(cni: Cni, mode: NetworkMode) -> Topology {
         role,
         address: Ipv4Addr::new(172, 20, 5, last),
         pod_cidr: format!("172.21.{last}.0/24").parse().unwrap(),
-        uplink_mac: MacAddress([0x52, 0x54, 1, 20, 5, last]),
-        segment_mac: MacAddress([0x52, 0x54, 0, 20, 5, last]),
-        machine: Machine {
+        machine: Machine::Guest(Guest {
             memory: 4096,
             cpus: 2,
             disk: 20,
-        },
-        forwards: Vec::new(),
+            uplink_mac: MacAddress([0x52, 0x54, 1, 20, 5, last]),
+            segment_mac: MacAddress([0x52, 0x54, 0, 20, 5, last]),
+            forwards: Vec::new(),
+        }),
         modules: Vec::new(),
     };
     Topology {
@@ -41,4 +42,16 @@ pub(crate) fn topology(cni: Cni, mode: NetworkMode) -> Topology {
             node("west", Role::Worker, 7),
         ],
     }
+}
+
+/// The same nodes on machines of the user's own.
+pub(crate) fn remote(cni: Cni) -> Topology {
+    let mut topology = topology(cni, NetworkMode::Segment);
+    for node in &mut topology.nodes {
+        node.machine = Machine::Remote(Remote {
+            ssh: SshTarget::parse(&format!("root@{}", node.address)).unwrap(),
+            interface: InterfaceName::parse("enp3s0").ok(),
+        });
+    }
+    topology
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::sample::topology;
+use super::sample::{remote, topology};
 use super::*;
 use crate::topology::{Cni, NetworkMode};
 
@@ -62,11 +62,27 @@ fn in_user_mode_each_kubelet_has_a_port_and_the_host_is_the_way() {
     );
 }
 
+#[test]
+fn a_machine_of_ones_own_keeps_its_network() {
+    let options: Vec<_> = [Cni::Bridge, Cni::Cilium]
+        .iter()
+        .flat_map(|&cni| plan(&remote(cni)).nodes)
+        .map(|node| node.options)
+        .collect();
+    let text = serde_json::to_string(&options).unwrap();
+    for of_a_guest in ["10.0.2.", "uplink0", "segment0", "52:54:", "useDHCP"] {
+        assert!(!text.contains(of_a_guest), "{of_a_guest}");
+    }
+    insta::assert_json_snapshot!(options);
+}
+
 fn everything() -> Vec<Plan> {
     [
         topology(Cni::Bridge, NetworkMode::Segment),
         topology(Cni::Cilium, NetworkMode::Segment),
         topology(Cni::Bridge, NetworkMode::User),
+        remote(Cni::Bridge),
+        remote(Cni::Cilium),
     ]
     .iter()
     .map(plan)

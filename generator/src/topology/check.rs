@@ -14,7 +14,10 @@ use super::ports::ports;
 use super::problem::{Place, Problem};
 use super::ranges::{self, Ranges};
 use super::read::{Document, line_of, member, within};
-use super::types::{Forward, MacAddress, Network, Node, NodeName, Role, Topology, dns_label};
+use super::remote;
+use super::types::{
+    Forward, Guest, MacAddress, Machine, Network, Node, NodeName, Role, Topology, dns_label,
+};
 
 /// Names that hosts/ and every hosts file use for something else.
 const RESERVED_NAMES: [&str; 3] = ["addons", "localhost", "pki"];
@@ -129,29 +132,44 @@ pub(super) fn check(
             })
             .collect::<Vec<_>>(),
     );
+    remote::kinds(&mut checker, input, &drafts);
     let macs = macs(&mut checker, &drafts);
     let api_port = ports(&mut checker, input, settings, &drafts);
 
     let mut nodes = Vec::with_capacity(drafts.len());
     for ((draft, pod_cidr), macs) in drafts.iter().zip(pod_cidrs).zip(macs) {
-        let machine = machine(&mut checker, input, settings, draft);
+        let machine = match &draft.input.machine {
+            Some(written) => {
+                remote::remote(&mut checker, input, draft, written).map(Machine::Remote)
+            }
+            None => {
+                let size = machine(&mut checker, input, settings, draft);
+                macs.map(|(segment_mac, uplink_mac)| {
+                    Machine::Guest(Guest {
+                        memory: size.memory,
+                        cpus: size.cpus,
+                        disk: size.disk,
+                        uplink_mac,
+                        segment_mac,
+                        forwards: forwards(draft.input),
+                    })
+                })
+            }
+        };
         let modules = modules(&mut checker, draft, dir);
-        if let (Some(name), Some(role), Some(address), Some(pod_cidr), Some((segment, uplink))) = (
+        if let (Some(name), Some(role), Some(address), Some(pod_cidr), Some(machine)) = (
             draft.name.clone(),
             draft.input.role,
             draft.address,
             pod_cidr,
-            macs,
+            machine,
         ) {
             nodes.push(Node {
                 name,
                 role,
                 address,
                 pod_cidr,
-                uplink_mac: uplink,
-                segment_mac: segment,
                 machine,
-                forwards: forwards(draft.input),
                 modules,
             });
         }
@@ -320,11 +338,15 @@ fn addresses(checker: &mut Checker<'_>, drafts: &[Draft<'_>], ranges: &Ranges) {
     clashes(checker, claims, &hint);
 }
 
-/// Each node's MAC addresses: segment, uplink.
+/// Each guest's MAC addresses: segment, uplink.
 fn macs(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Option<(MacAddress, MacAddress)>> {
     let mut claims = Vec::new();
     let mut macs = Vec::new();
     for draft in drafts {
+        if draft.input.machine.is_some() {
+            macs.push(None);
+            continue;
+        }
         let mut one = |field: &str, written: Option<&str>, net: u8| {
             let path = member(&draft.path, field);
             let mac = match written {

@@ -160,12 +160,25 @@ pub(super) struct Node {
     /// The disk in GiB; wins over DISK_SIZE.
     #[schemars(range(min = MIN_DISK))]
     pub(super) disk: Option<u32>,
+    /// A machine of your own instead of a virtual one. All nodes have one, or none.
+    pub(super) machine: Option<Remote>,
     /// TCP ports of the host's 127.0.0.1 that lead to this guest.
     #[serde(default)]
     pub(super) forwards: Vec<Forward>,
     /// Your own NixOS modules for this node: paths of files, relative to cluster.json.
     #[serde(default)]
     pub(super) modules: Vec<String>,
+}
+
+/// A machine of your own instead of a virtual one: `hardway export` writes what installs it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Remote {
+    /// Whom and where ssh is to reach; without a user it is root.
+    #[schemars(required, example = "root@192.0.2.10")]
+    pub(super) ssh: Option<String>,
+    /// The network interface that has the node's address. The firewall then opens ports on it alone; the bridge CNI's routes need it.
+    pub(super) interface: Option<String>,
 }
 
 /// A TCP port of the host's 127.0.0.1 that leads to a guest's.

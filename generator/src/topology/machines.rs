@@ -7,7 +7,7 @@ use super::check::{Checker, Draft};
 use super::env::{self, Setting};
 use super::input;
 use super::read::member;
-use super::types::{Machine, Role};
+use super::types::Role;
 
 /// MiB. etcd and the API server hold about 1 GiB between them in an idle cluster;
 /// below this the kernel kills one of them.
@@ -16,13 +16,20 @@ const MIN_CONTROL_PLANE_MEMORY: u32 = 2048;
 /// system's own use as given.
 const MIN_WORKER_MEMORY: u32 = 1024;
 
+/// What a virtual machine has.
+pub(super) struct Size {
+    pub(super) memory: u32,
+    pub(super) cpus: u16,
+    pub(super) disk: u32,
+}
+
 /// The size of a node's machine; a value that is too small is noted at its own place.
 pub(super) fn machine(
     checker: &mut Checker<'_>,
     input: &input::Cluster,
     settings: &HashMap<&'static str, Setting>,
     draft: &Draft<'_>,
-) -> Machine {
+) -> Size {
     let machines = &input.machines;
     // A node whose role could not be read is held to the lower limit.
     let (of_role, general, memory_key, cpus_key, least) = match draft.input.role {
@@ -87,7 +94,7 @@ pub(super) fn machine(
         env::DISK_SIZE,
         ("machines", machines.disk),
     );
-    Machine {
+    Size {
         memory,
         cpus: u16::try_from(cpus).unwrap_or(u16::MAX),
         disk,

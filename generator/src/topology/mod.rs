@@ -16,6 +16,7 @@ mod ports;
 mod problem;
 mod ranges;
 mod read;
+mod remote;
 mod types;
 
 pub use env::KEYS as ENVIRONMENT;
@@ -23,5 +24,6 @@ pub use input::schema;
 pub use load::{Sources, default_env, default_json, default_schema, find, load, parse};
 pub use problem::Problems;
 pub use types::{
-    Cni, Forward, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Role, Topology,
+    Cni, Forward, Guest, InterfaceName, MacAddress, Machine, Network, NetworkMode, Node, NodeName,
+    Remote, Role, SshTarget, Topology,
 };

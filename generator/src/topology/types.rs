@@ -87,23 +87,118 @@ pub struct Node {
     pub address: Ipv4Addr,
     /// The /24 of the pod range that this node owns.
     pub pod_cidr: Ipv4Net,
-    pub uplink_mac: MacAddress,
-    pub segment_mac: MacAddress,
     pub machine: Machine,
-    /// Further TCP ports forwarded from the host's 127.0.0.1 to this guest.
-    pub forwards: Vec<Forward>,
     /// The user's own NixOS modules, absolute paths of existing files.
     pub modules: Vec<PathBuf>,
 }
 
-/// The size of a virtual machine.
+/// What a node runs on. All nodes of a cluster run on the same kind: the segment that
+/// joins guests ends at this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Machine {
+#[serde(rename_all = "lowercase")]
+pub enum Machine {
+    Guest(Guest),
+    Remote(Remote),
+}
+
+/// A virtual machine of this host's QEMU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Guest {
     /// Memory in MiB.
     pub memory: u32,
     pub cpus: u16,
     /// Size of the disk in GiB.
     pub disk: u32,
+    pub uplink_mac: MacAddress,
+    pub segment_mac: MacAddress,
+    /// Further TCP ports forwarded from the host's 127.0.0.1 to this guest.
+    pub forwards: Vec<Forward>,
+}
+
+/// A machine of the user's own, with an address and a network of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remote {
+    pub ssh: SshTarget,
+    /// The network interface that has the node's address.
+    pub interface: Option<InterfaceName>,
+}
+
+/// Whom and where ssh is to reach, e.g. `root@192.0.2.10`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SshTarget {
+    pub user: String,
+    /// A host name, an address, or a name of ~/.ssh/config.
+    pub host: String,
+}
+
+impl SshTarget {
+    /// Reads `user@host`; the error says what is wrong with `text`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (user, host) = text.split_once('@').unwrap_or(("root", text));
+        let word = |part: &str, also: &str| {
+            !part.is_empty()
+                && !part.starts_with('-')
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || also.contains(c))
+        };
+        if !word(user, "_-.") {
+            return Err(format!("{user:?} is not a user's name"));
+        }
+        if !word(host, "_-.:") {
+            return Err(format!("{host:?} is neither a host's name nor an address"));
+        }
+        Ok(Self {
+            user: user.to_owned(),
+            host: host.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for SshTarget {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}@{}", self.user, self.host)
+    }
+}
+
+/// A Linux network interface's name: at most 15 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InterfaceName(String);
+
+impl InterfaceName {
+    /// The error says what is wrong with `text`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let fits = (1..=15).contains(&text.len())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        if fits {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("{text:?} is not the name of a network interface"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Node {
+    /// The virtual machine, where it is one.
+    pub fn guest(&self) -> Option<&Guest> {
+        match &self.machine {
+            Machine::Guest(guest) => Some(guest),
+            Machine::Remote(_) => None,
+        }
+    }
+
+    /// The user's own machine, where it is one.
+    pub fn remote(&self) -> Option<&Remote> {
+        match &self.machine {
+            Machine::Guest(_) => None,
+            Machine::Remote(remote) => Some(remote),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -211,6 +306,11 @@ impl Topology {
 
     pub fn workers(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| node.role == Role::Worker)
+    }
+
+    /// A node that is a machine of the user's own, if the cluster's are.
+    pub fn remote(&self) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.remote().is_some())
     }
 
     pub fn node(&self, name: &str) -> Option<&Node> {

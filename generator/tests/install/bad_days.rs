@@ -12,7 +12,7 @@ use assert_cmd::cargo::CommandCargoExt;
 use hardway::machine::install::install;
 use hardway::machine::{Host, HostOptions, Medium, argv, disk};
 use hardway::report::render;
-use hardway::topology::{self, Node};
+use hardway::topology::{self, Machine, Node};
 
 use crate::support::{Cluster, Script, alive, named_by_a_process, signal};
 
@@ -56,7 +56,9 @@ fn attempt(cluster: &Cluster, node: &Node) -> (String, Result<(), String>) {
 fn the_guests_disk_is_full() {
     let cluster = Cluster::new();
     let mut node = cluster.sigma();
-    node.machine.disk = 1;
+    if let Machine::Guest(guest) = &mut node.machine {
+        guest.disk = 1;
+    }
     let (stage, result) = attempt(&cluster, &node);
     let text = result.unwrap_err();
     assert_eq!(stage, "install", "{text}");

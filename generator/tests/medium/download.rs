@@ -225,3 +225,17 @@ fn install_takes_the_pinned_medium() {
         ended.stderr
     );
 }
+
+#[test]
+fn https_trusts_whom_the_machine_trusts() {
+    let place = Place::new();
+    let server = Server::secure(Behaviour::good(bytes()), &place.authority);
+    let ended = place.medium(&server, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(fs::read(place.cached(&bytes())).unwrap(), bytes());
+
+    let stranger = Place::new();
+    let ended = stranger.medium(&server, &[]);
+    assert_eq!(ended.code, Some(1));
+    insta::assert_snapshot!(ended.stderr);
+}

@@ -1,13 +1,16 @@
 //! A channel as channels.nixos.org is one: an alias that leads to a release's file,
 //! with the checksum beside that.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use sha2::{Digest, Sha256};
 
 pub(crate) const FILE: &str = "nixos-minimal-26.05.1234.8eeec934ae0d-x86_64-linux.iso";
@@ -51,8 +54,47 @@ pub(crate) fn sum(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// An authority of one's own, for channels over HTTPS.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pub(crate) pem: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        // Two authorities of one name would be told apart by their signatures only.
+        let name = format!("authority {:?}", &key.public_key_raw()[..8]);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    fn server(&self) -> ServerConfig {
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap()
+    }
+}
+
 pub(crate) struct Server {
     pub(crate) port: u16,
+    scheme: &'static str,
     behaviour: Arc<Mutex<Behaviour>>,
     requests: Arc<Mutex<Vec<String>>>,
     stalling: Arc<AtomicBool>,
@@ -60,9 +102,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(behaviour: Behaviour) -> Self {
+        Self::serve(behaviour, None)
+    }
+
+    /// One that speaks TLS, with a certificate of this authority.
+    pub(crate) fn secure(behaviour: Behaviour, authority: &Authority) -> Self {
+        Self::serve(behaviour, Some(Arc::new(authority.server())))
+    }
+
+    fn serve(behaviour: Behaviour, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             port: listener.local_addr().unwrap().port(),
+            scheme: if tls.is_some() { "https" } else { "http" },
             behaviour: Arc::new(Mutex::new(behaviour)),
             requests: Arc::default(),
             stalling: Arc::new(AtomicBool::new(true)),
@@ -76,9 +128,21 @@ impl Server {
             for stream in listener.incoming() {
                 let behaviour = behaviour.lock().unwrap().clone();
                 let (requests, stalling) = (Arc::clone(&requests), Arc::clone(&stalling));
+                let tls = tls.clone();
                 thread::spawn(move || {
+                    let mut stream = stream.unwrap();
                     // A client may go at any time.
-                    let _ = answer(&stream.unwrap(), &behaviour, &requests, &stalling);
+                    let _ = match tls {
+                        None => answer(&mut stream, &behaviour, &requests, &stalling),
+                        Some(tls) => {
+                            let connection = ServerConnection::new(tls).unwrap();
+                            let mut stream = StreamOwned::new(connection, stream);
+                            let result = answer(&mut stream, &behaviour, &requests, &stalling);
+                            stream.conn.send_close_notify();
+                            let _ = stream.flush();
+                            result
+                        }
+                    };
                 });
             }
         });
@@ -87,7 +151,7 @@ impl Server {
 
     /// The channel's address.
     pub(crate) fn channel(&self) -> String {
-        format!("http://127.0.0.1:{}/nixos-26.05", self.port)
+        format!("{}://127.0.0.1:{}/nixos-26.05", self.scheme, self.port)
     }
 
     /// Serves something else from now on.
@@ -112,13 +176,12 @@ impl Server {
 }
 
 fn answer(
-    stream: &TcpStream,
+    out: &mut (impl Read + Write),
     behaviour: &Behaviour,
     requests: &Mutex<Vec<String>>,
     stalling: &AtomicBool,
 ) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let mut out = stream;
+    let mut reader = BufReader::new(&mut *out);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();

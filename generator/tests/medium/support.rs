@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use hardway::topology;
 
-use crate::server::{Server, sum};
+use crate::server::{Authority, Server, sum};
 
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) authority: Authority,
 }
 
 /// How a run ended, with what differs from run to run named by words.
@@ -24,7 +25,10 @@ impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("cluster.json"), topology::default_json()).unwrap();
-        Self { folder }
+        // The one authority that a test's machine trusts.
+        let authority = Authority::new();
+        fs::write(folder.path().join("authority.pem"), &authority.pem).unwrap();
+        Self { folder, authority }
     }
 
     pub(crate) fn lock(&self) -> PathBuf {
@@ -82,7 +86,8 @@ impl Place {
         }
         command
             .env("https_proxy", "http://127.0.0.1:1")
-            .env("no_proxy", "127.0.0.1");
+            .env("no_proxy", "127.0.0.1")
+            .env("SSL_CERT_FILE", self.folder.path().join("authority.pem"));
         command
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::machine::{Arch, Firmware};
 use crate::plan::sample;
-use crate::topology::{Cni, Forward};
+use crate::topology::{Cni, Forward, Machine};
 
 fn host(arch: Arch, folder: &Path) -> Host {
     let code = folder.join("code.fd");
@@ -50,10 +50,12 @@ fn snapshot(name: &str, make: impl FnOnce(&Path, &Paths) -> Vec<OsString>) {
 fn the_hub_of_two_workers_on_x86_64() {
     snapshot("hub-x86_64", |folder, paths| {
         let mut topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
-        topology.nodes[1].forwards = vec![Forward {
-            host: 8080,
-            guest: 80,
-        }];
+        if let Machine::Guest(guest) = &mut topology.nodes[1].machine {
+            guest.forwards = vec![Forward {
+                host: 8080,
+                guest: 80,
+            }];
+        }
         let hub = topology.node("hub").unwrap();
         boot(&host(Arch::X86_64, folder), paths, &topology, hub).unwrap()
     });

@@ -1,0 +1,41 @@
+//! `hardway export`: the nodes on machines of one's own, for nixos-anywhere or colmena.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::Global;
+use crate::export::{self, Tool};
+use crate::topology;
+
+/// Write what nixos-anywhere or colmena reads, for nodes on machines of your own
+///
+/// Such nodes have a "machine": { "ssh": "root@ADDRESS" } in cluster.json. See docs/real-machines.md.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Who is to read it
+    #[arg(value_enum)]
+    tool: Tool,
+    /// The folder to write into; all of it is replaced [default: export/TOOL beside cluster.json]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    let paths = topology::find(global.dir.as_deref())?;
+    let topology = topology::load(&paths)?;
+    let out = match &args.out {
+        Some(out) => std::path::absolute(out)
+            .with_context(|| format!("cannot tell where {} is", out.display()))?,
+        None => paths.dir.join("export").join(args.tool.as_str()),
+    };
+    export::export(&paths, &topology, args.tool, &out)?;
+    println!("{}", out.display());
+    match args.tool {
+        Tool::NixosAnywhere => println!("next: {}/install NODE…", out.display()),
+        Tool::Colmena => println!("next: cd {} && colmena apply", out.display()),
+    }
+    println!("then: hardway bootstrap");
+    Ok(ExitCode::SUCCESS)
+}
