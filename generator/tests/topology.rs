@@ -489,6 +489,18 @@ fn user_mode_has_addresses_for_240_nodes() {
     );
 }
 
+/// 10256 is kube-proxy's on every worker: the seventh kubelet can't have it too.
+#[test]
+fn in_user_mode_no_kubelet_takes_kube_proxys_port() {
+    let ports: Vec<u16> = hardway::topology::user_mode_kubelet_ports()
+        .take(8)
+        .collect();
+    assert_eq!(
+        ports,
+        [10250, 10251, 10252, 10253, 10254, 10255, 10257, 10258]
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

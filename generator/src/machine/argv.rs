@@ -106,7 +106,8 @@ pub fn install(
         .plain("kernel", &medium.kernel)
         .plain("initrd", &medium.initrd)
         // systemd gives up on a login at a serial port that udev has not found within
-        // 90 s, as an emulated machine on a busy host may not have.
+        // 90 s, as an emulated machine on a busy host may not have. Known since systemd
+        // 258; older ones pass it over.
         .plain(
             "append",
             format!(

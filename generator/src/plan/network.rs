@@ -10,13 +10,13 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use crate::topology::{Cni, Guest, Machine, NetworkMode, Node, Remote, Role, Topology};
+use crate::topology::{
+    Cni, Guest, KUBELET_PORT, Machine, NetworkMode, Node, Remote, Role, Topology,
+    user_mode_kubelet_ports,
+};
 
 /// Where the API server listens on its node, unless user mode moves it.
 const API_SECURE_PORT: u16 = 6443;
-/// Where a kubelet listens, unless user mode gives each one of its own.
-const KUBELET_PORT: u16 = 10250;
-
 /// Where Cilium's agents ask after each other.
 pub(super) const CILIUM_HEALTH_PORT: u16 = 4240;
 
@@ -62,7 +62,9 @@ pub fn kubelet_port(topology: &Topology, node: &Node) -> u16 {
     match topology.network.mode {
         NetworkMode::Segment => KUBELET_PORT,
         NetworkMode::User => {
-            KUBELET_PORT + u16::from(rank(topology, node, |other| other.role == Role::Worker))
+            let rank = rank(topology, node, |other| other.role == Role::Worker);
+            let mut ports = user_mode_kubelet_ports();
+            ports.nth(rank.into()).unwrap_or(KUBELET_PORT)
         }
     }
 }

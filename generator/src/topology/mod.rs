@@ -22,6 +22,7 @@ mod types;
 pub use env::KEYS as ENVIRONMENT;
 pub use input::schema;
 pub use load::{Sources, default_env, default_json, default_schema, find, load, parse};
+pub use ports::{KUBELET_PORT, user_mode_kubelet_ports};
 pub use problem::Problems;
 pub use types::{
     Cni, Forward, Guest, InterfaceName, MacAddress, Machine, Network, NetworkMode, Node, NodeName,

@@ -10,8 +10,10 @@ use super::input;
 use super::read::member;
 use super::types::{NetworkMode, Role};
 
-/// Where a worker's kubelet listens; in user mode the host forwards this port and those after it.
-const KUBELET_PORT: u16 = 10250;
+/// Where a worker's kubelet listens.
+pub const KUBELET_PORT: u16 = 10250;
+/// Where each worker's kube-proxy says how it is.
+const KUBE_PROXY_HEALTH: u16 = 10256;
 /// In user mode the API server listens on its machine on the host's port, where
 /// others listen too, and where ports below this one are root's alone.
 const FIRST_UNPRIVILEGED: u16 = 1024;
@@ -23,6 +25,12 @@ const CONTROL_PLANE_PORTS: [(u16, &str); 4] = [
 ];
 /// User mode's addresses go from 10.0.2.15 to 10.0.2.254.
 const MAX_USER_MODE_NODES: usize = 240;
+
+/// The ports of the workers' kubelets in user mode, in the order of their addresses:
+/// each is a port of the host too, which forwards it unchanged.
+pub fn user_mode_kubelet_ports() -> impl Iterator<Item = u16> {
+    (KUBELET_PORT..).filter(|port| *port != KUBE_PROXY_HEALTH)
+}
 
 /// Checks every port taken on the host, and gives the API server's.
 pub(super) fn ports(
@@ -117,7 +125,7 @@ fn kubelet_ports(checker: &mut Checker<'_>, drafts: &[Draft<'_>]) -> Vec<Claim<u
         .filter(|draft| draft.input.role == Some(Role::Worker))
         .collect();
     workers.sort_by_key(|draft| draft.address);
-    (KUBELET_PORT..)
+    user_mode_kubelet_ports()
         .zip(workers)
         .map(|(port, draft)| Claim {
             value: port,
