@@ -2,7 +2,6 @@
 //! needed: this QEMU has nothing to boot, or does not start.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use crate::support::{Script, alive, signal, until};
 
@@ -64,12 +63,10 @@ fn an_interruption_stops_the_machine() {
     for name in ["INT", "TERM", "HUP"] {
         let script = Script::start("10", &SILENT);
         let qemu = script.qemu();
-        let start = Instant::now();
         signal(name, script.pid());
         let (ended, _) = script.end();
         assert_eq!(ended.code, Some(130), "{}", ended.said);
         assert!(!alive(qemu), "QEMU outlives the script");
-        assert!(start.elapsed() < Duration::from_secs(15));
     }
 }
 
