@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use hardway::topology::{self, Sources, Topology};
 use ipnet::Ipv4Net;
@@ -455,25 +454,13 @@ fn large(workers: u32) -> String {
 }
 
 #[test]
-fn five_hundred_nodes_take_no_time() {
+fn five_hundred_nodes() {
     let json = large(499);
-    let start = Instant::now();
     let topology = parse(&json, "", &[]).unwrap();
     assert_eq!(topology.nodes.len(), 500);
-    // About 11 ms in an unoptimized build; the limit leaves room for a busy machine.
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        start.elapsed()
-    );
     let clashing = json.replace("10.240.0.", "10.240.1.");
     let report = parse(&clashing, "", &[]).unwrap_err();
     assert!(report.starts_with("cluster.json has 2"), "{report}");
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[test]
