@@ -11,6 +11,7 @@ lib.runTests (
   // tests ./modules/assertions.nix
   // tests ./modules/own.nix
   // tests ./modules/render.nix
+  // tests ./modules/versions.nix
 )
 ++ import ./examples.nix {
   nixpkgs.lib = lib // {

@@ -1,6 +1,7 @@
-//! `modules/` is embedded in the binary: a file added there must build it anew.
+//! `modules/` and `tables/` are embedded in the binary: a file added there must build it anew.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../modules");
+    println!("cargo:rerun-if-changed=tables");
 }

@@ -229,6 +229,7 @@ in
     ./images.nix
     ./node.nix
     ./pki.nix
+    ./versions.nix
   ];
 
   options.hardway.components = mkOption {

@@ -6,14 +6,19 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::lint;
 use crate::nix::{self, Files, Outcome};
 use crate::pki;
 use crate::plan::Plan;
 use crate::state::Paths;
 use crate::topology::Topology;
 
-/// Every file below hosts/, by its path there. Pure but for the templates in the binary.
+/// Every file below hosts/, by its path there. An error, and no file, where a
+/// program would not take what its node emits; what it takes under protest is said.
 pub fn files(topology: &Topology, plan: &Plan, paths: &Paths) -> Result<Files> {
+    for warning in lint::refuse(topology, plan)? {
+        eprintln!("{warning}");
+    }
     let mut files = nix::rendered(topology, plan, &paths.dir)?;
     for (name, text) in pki::requests(plan) {
         files.insert(Path::new("pki").join(name), text);
@@ -54,4 +59,32 @@ pub fn write(topology: &Topology, plan: &Plan, paths: &Paths) -> Result<Written>
         reasons: pki.reasons,
         total: files.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{plan, sample::topology};
+    use crate::topology::{Cni, NetworkMode};
+
+    /// A flag that is no more stops everything before a byte is written.
+    #[test]
+    fn nothing_is_written_for_a_program_that_would_not_start() {
+        let topology = topology(Cni::Bridge, NetworkMode::Segment);
+        let mut plan = plan(&topology);
+        let kubelet = plan.nodes[0].components.get_mut("kubelet").unwrap();
+        kubelet
+            .flags
+            .insert("pod-infra-container-image".into(), "pause:3.10".into());
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        let error = write(&topology, &plan, &paths).unwrap_err();
+        let said = crate::report::render(&error);
+        assert!(
+            said.contains("east: kubelet --pod-infra-container-image: Kubernetes 1.36")
+                && said.contains("Kubernetes 1.35 dropped it"),
+            "{said}"
+        );
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

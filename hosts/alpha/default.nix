@@ -10,6 +10,11 @@
     name = "alpha";
     role = "control-plane";
   };
+  hardway.versions = {
+    containerd = "2.2";
+    etcd = "3.6";
+    kubernetes = "1.36";
+  };
   networking.firewall = {
     checkReversePath = false;
     enable = true;

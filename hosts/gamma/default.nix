@@ -15,6 +15,11 @@
     name = "gamma";
     role = "worker";
   };
+  hardway.versions = {
+    containerd = "2.2";
+    etcd = "3.6";
+    kubernetes = "1.36";
+  };
   networking.firewall = {
     checkReversePath = false;
     enable = true;

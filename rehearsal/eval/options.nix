@@ -149,6 +149,11 @@ set {
         mode = nullOr (strMatching "0[0-7]{3}");
       });
     };
+    versions = set {
+      containerd = nullOr str;
+      etcd = nullOr str;
+      kubernetes = nullOr str;
+    };
   };
   networking = set {
     extraHosts = texts;

@@ -17,6 +17,7 @@ mod generate;
 mod init;
 mod install;
 mod kubectl;
+mod lint;
 mod man;
 mod medium;
 mod schema;
@@ -47,6 +48,7 @@ enum Verb {
     Init(init::Args),
     Schema(schema::Args),
     Generate(generate::Args),
+    Lint(lint::Args),
     Medium(medium::Args),
     Install(install::Args),
     Up(up::Args),
@@ -75,6 +77,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Init(args) => init::run(global, args),
         Verb::Schema(args) => schema::run(global, args),
         Verb::Generate(args) => generate::run(global, args),
+        Verb::Lint(args) => lint::run(global, args),
         Verb::Medium(args) => medium::run(global, args),
         Verb::Install(args) => install::run(global, args),
         Verb::Up(args) => up::run(global, args),

@@ -1,8 +1,7 @@
 //! What each node runs, as plain data: components and their flags, files,
 //! addresses, ports and certificates. Pure: no disk, no clock, no randomness.
 //!
-//! One file a component. Flags are those of Kubernetes 1.36, etcd 3.6 and
-//! containerd 2; what each release dropped is listed in Kubernetes' changelogs.
+//! One file a component. The flags and fields are those that `tables` knows.
 
 mod certificates;
 mod containerd;

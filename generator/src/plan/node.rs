@@ -134,6 +134,7 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
             json!(network::kernel_modules(topology, node)),
         ),
         ("hardway.node", identity),
+        ("hardway.versions", json!(topology.versions)),
         ("networking.firewall", network::firewall(topology, node)),
         ("networking.hostName", json!(node.name)),
         ("networking.hosts", network::hosts(topology, node)),

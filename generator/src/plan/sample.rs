@@ -27,6 +27,7 @@ pub(crate) fn topology(cni: Cni, mode: NetworkMode) -> Topology {
     Topology {
         name: "tiny".into(),
         kubernetes_version: "1.36".into(),
+        versions: crate::tables::Versions::minors("1.36").unwrap(),
         domain: "tiny.test".into(),
         cni,
         network: Network {

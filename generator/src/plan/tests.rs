@@ -182,42 +182,6 @@ fn nobody_is_in_system_masters() {
     }
 }
 
-/// Flags that some release removed or deprecated (reference: Kubernetes' changelogs).
-#[test]
-fn no_dead_flag_is_emitted() {
-    const DEAD: [&str; 16] = [
-        "pod-infra-container-image",
-        "cloud-provider",
-        "cloud-config",
-        "keep-terminated-pod-volumes",
-        "iptables-masquerade-bit",
-        "iptables-drop-bit",
-        "container-runtime",
-        "pod-eviction-timeout",
-        "enable-taint-manager",
-        "service-account-api-audiences",
-        "basic-auth-file",
-        "insecure-port",
-        "kubelet-https",
-        "apiserver-count",
-        "network-plugin",
-        "experimental-initial-corrupt-check",
-    ];
-    for plan in everything() {
-        for node in &plan.nodes {
-            for (name, component) in &node.components {
-                for flag in component.flags.keys() {
-                    assert!(
-                        !DEAD.contains(&flag.as_str()),
-                        "{}: {name} --{flag}",
-                        node.name
-                    );
-                }
-            }
-        }
-    }
-}
-
 #[test]
 fn the_api_server_is_certified_for_every_name_it_is_called_by() {
     let plan = plan(&topology(Cni::Bridge, NetworkMode::Segment));

@@ -18,6 +18,7 @@ use super::remote;
 use super::types::{
     Forward, Guest, MacAddress, Machine, Network, Node, NodeName, Role, Topology, dns_label,
 };
+use crate::tables::Versions;
 
 /// Names that hosts/ and every hosts file use for something else.
 const RESERVED_NAMES: [&str; 3] = ["addons", "localhost", "pki"];
@@ -114,6 +115,10 @@ pub(super) fn check(
     checker.parsed("name", &input.name, |text| {
         dns_label(text).map_err(|reason| (reason, "choose a name such as \"hardway\"".to_owned()))
     });
+    let versions = checker.parsed("kubernetesVersion", &input.kubernetes_version, |text| {
+        Versions::minors(text)
+            .map_err(|error| (format!("{error:#}"), "build hardway again".to_owned()))
+    });
     checker.parsed("domain", &input.domain, domain);
     let ranges = ranges::check(&mut checker, &input.network);
     let drafts = drafts(&mut checker, input);
@@ -183,12 +188,13 @@ pub(super) fn check(
     else {
         return Err(checker.problems);
     };
-    if !checker.problems.is_empty() {
+    let (Some(versions), true) = (versions, checker.problems.is_empty()) else {
         return Err(checker.problems);
-    }
+    };
     Ok(Topology {
         name: input.name.clone(),
-        kubernetes_version: input.kubernetes_version.as_str().to_owned(),
+        kubernetes_version: input.kubernetes_version.clone(),
+        versions,
         domain: input.domain.clone(),
         cni: input.cni,
         network: Network {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::types::{Cni, NetworkMode, Role};
+use crate::tables;
 
 /// A cluster for `hardway`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -23,8 +24,10 @@ pub(super) struct Cluster {
     /// The cluster's name, a DNS label: it names the contexts of kubeconfigs.
     #[serde(default = "default_name")]
     pub(super) name: String,
-    #[serde(default)]
-    pub(super) kubernetes_version: KubernetesVersion,
+    /// Kubernetes' major.minor: what the flags are checked against.
+    #[serde(default = "default_kubernetes_version")]
+    #[schemars(extend("enum" = tables::supported()))]
+    pub(super) kubernetes_version: String,
     /// The DNS domain of Services.
     #[serde(default = "default_domain")]
     pub(super) domain: String,
@@ -47,22 +50,6 @@ pub(super) struct Cluster {
 impl Cluster {
     pub(super) fn read(value: &Value) -> serde_json::Result<Self> {
         Self::deserialize(value)
-    }
-}
-
-/// Kubernetes' major.minor: what the flags were checked against.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
-pub(super) enum KubernetesVersion {
-    #[default]
-    #[serde(rename = "1.36")]
-    V1_36,
-}
-
-impl KubernetesVersion {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::V1_36 => "1.36",
-        }
     }
 }
 
@@ -199,6 +186,14 @@ pub(super) const MAX_CPUS: u32 = 255;
 
 fn default_name() -> String {
     "hardway".to_owned()
+}
+
+fn default_kubernetes_version() -> String {
+    tables::supported()
+        .last()
+        .copied()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn default_domain() -> String {

@@ -9,6 +9,8 @@ use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::tables::Versions;
+
 /// A whole cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Topology {
@@ -16,6 +18,8 @@ pub struct Topology {
     pub name: String,
     /// Kubernetes' `major.minor`, e.g. `1.36`: what the flags were checked against.
     pub kubernetes_version: String,
+    /// The programs' `major.minor` that go with it.
+    pub versions: Versions,
     /// The DNS domain of Services, `cluster.local` by default.
     pub domain: String,
     pub cni: Cni,

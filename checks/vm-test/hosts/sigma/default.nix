@@ -54,6 +54,11 @@
     podCIDR = "10.200.21.0/24";
     role = "worker";
   };
+  hardway.versions = {
+    containerd = "2.2";
+    etcd = "3.6";
+    kubernetes = "1.36";
+  };
   networking.firewall = {
     checkReversePath = "loose";
     enable = true;
