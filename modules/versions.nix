@@ -1,6 +1,10 @@
 # hardway.versions: the releases whose flags the components are given, and an
 # assertion that the packages are of them. A flag that a release doesn't know
 # keeps its program from starting, which would show on the machine only.
+#
+# Kubernetes drops flags in minor releases, so another one is refused. The few that
+# etcd and containerd are given stay within a major release: a newer minor one, as a
+# later nixpkgs may have, is warned of, and an older one refused.
 { config, lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -24,6 +28,12 @@ let
     in
     if found == null then null else lib.head found;
 
+  isNewerMinor =
+    wanted: found:
+    lib.versions.major found == lib.versions.major wanted && lib.versionOlder wanted found;
+
+  # A component's package beside the release that its flags are of; `verdict` is good,
+  # newer (warned of) or other (refused).
   forComponent =
     name: component:
     let
@@ -32,7 +42,13 @@ let
       found = minor (component.package.version or "");
     in
     {
-      assertion = wanted == null || found == null || found == wanted;
+      verdict =
+        if wanted == null || found == null || found == wanted then
+          "good"
+        else if of != "kubernetes" && isNewerMinor wanted found then
+          "newer"
+        else
+          "other";
       message =
         "${node}: hardway.components.${name}.package is ${of} ${toString found}, but its flags are those of ${of} ${toString wanted} (hardway.versions.${of}). "
         + (
@@ -42,6 +58,10 @@ let
             "Set hardway.components.${name}.package to a package of ${of} ${toString wanted}."
         );
     };
+
+  compared = lib.mapAttrsToList forComponent (
+    lib.filterAttrs (_: component: component.enable) cfg.components
+  );
 
   version =
     of:
@@ -59,7 +79,11 @@ in
     kubernetes = version "Kubernetes";
   };
 
-  config.assertions = lib.mapAttrsToList forComponent (
-    lib.filterAttrs (_: component: component.enable) cfg.components
-  );
+  config = {
+    assertions = map (found: {
+      assertion = found.verdict != "other";
+      inherit (found) message;
+    }) compared;
+    warnings = map (found: found.message) (lib.filter (found: found.verdict == "newer") compared);
+  };
 }

@@ -13,48 +13,48 @@ let
       inherit default;
     };
 
-  # What the node's assertions say with these packages (by component) and this module beside.
+  # The node with these packages (by component) and this module beside.
+  evaluated =
+    packages: module:
+    (lib.evalModules {
+      modules = [
+        ../../modules/versions.nix
+        {
+          options = {
+            assertions = lib.mkOption { type = lib.types.listOf lib.types.unspecified; };
+            warnings = lib.mkOption { type = lib.types.listOf lib.types.str; };
+            networking.hostName = anything "sigma";
+            hardway.node.name = anything null;
+            hardway.components = lib.mkOption {
+              type = lib.types.attrsOf (
+                lib.types.submodule (
+                  { name, ... }:
+                  {
+                    options = {
+                      enable = anything true;
+                      command = anything name;
+                      package = anything null;
+                    };
+                  }
+                )
+              );
+            };
+          };
+          config.hardway = {
+            components = lib.mapAttrs (_: package: { inherit package; }) packages;
+            versions = {
+              containerd = "2.2";
+              etcd = "3.6";
+              kubernetes = "1.36";
+            };
+          };
+        }
+        module
+      ];
+    }).config;
   complaints =
     packages: module:
-    let
-      config =
-        (lib.evalModules {
-          modules = [
-            ../../modules/versions.nix
-            {
-              options = {
-                assertions = lib.mkOption { type = lib.types.listOf lib.types.unspecified; };
-                networking.hostName = anything "sigma";
-                hardway.node.name = anything null;
-                hardway.components = lib.mkOption {
-                  type = lib.types.attrsOf (
-                    lib.types.submodule (
-                      { name, ... }:
-                      {
-                        options = {
-                          enable = anything true;
-                          command = anything name;
-                          package = anything null;
-                        };
-                      }
-                    )
-                  );
-                };
-              };
-              config.hardway = {
-                components = lib.mapAttrs (_: package: { inherit package; }) packages;
-                versions = {
-                  containerd = "2.2";
-                  etcd = "3.6";
-                  kubernetes = "1.36";
-                };
-              };
-            }
-            module
-          ];
-        }).config;
-    in
-    map (one: one.message) (lib.filter (one: !one.assertion) config.assertions);
+    map (one: one.message) (lib.filter (one: !one.assertion) (evaluated packages module).assertions);
 in
 {
   testSameMinor = {
@@ -81,6 +81,35 @@ in
       "sigma: hardway.components.containerd.package is containerd 1.7, but its flags are those of containerd 2.2 (hardway.versions.containerd). Set hardway.components.containerd.package to a package of containerd 2.2."
       "sigma: hardway.components.etcd.package is etcd 3.5, but its flags are those of etcd 3.6 (hardway.versions.etcd). Set hardway.components.etcd.package to a package of etcd 3.6."
     ];
+  };
+  # A nixpkgs of next month may have a newer containerd: no reason to install nothing.
+  testNewerEtcdAndContainerd =
+    let
+      packages = {
+        containerd = package "containerd" "2.3.5";
+        etcd = package "etcd" "3.7.0";
+      };
+    in
+    {
+      expr = {
+        refused = complaints packages { };
+        warned = (evaluated packages { }).warnings;
+      };
+      expected = {
+        refused = [ ];
+        warned = [
+          "sigma: hardway.components.containerd.package is containerd 2.3, but its flags are those of containerd 2.2 (hardway.versions.containerd). Set hardway.components.containerd.package to a package of containerd 2.2."
+          "sigma: hardway.components.etcd.package is etcd 3.7, but its flags are those of etcd 3.6 (hardway.versions.etcd). Set hardway.components.etcd.package to a package of etcd 3.6."
+        ];
+      };
+    };
+  testNewerKubernetesIsRefused = {
+    expr = lib.length (complaints { kubelet = package "kubernetes" "1.37.0"; } { });
+    expected = 1;
+  };
+  testNewerMajorIsRefused = {
+    expr = lib.length (complaints { containerd = package "containerd" "3.0.0"; } { });
+    expected = 1;
   };
   # The major.minor is compared as a whole: 1.3 is not 1.36.
   testShorterMinor = {
