@@ -22,6 +22,8 @@ hardway.overrideAttrs {
       ../generator
       ../hosts
       ../modules
+      ../rehearsal/images
+      ../rehearsal/programs/coredns
       ../scripts
     ];
   };

@@ -33,6 +33,11 @@ impl Limits {
         Duration::from_secs(300) + self.ready_nodes()
     }
 
+    /// From there to CoreDNS' first ready Pod: an image to be pulled, and a start.
+    pub(super) fn dns(self) -> Duration {
+        Duration::from_secs(60) + self.pods()
+    }
+
     /// A machine's clean shutdown.
     pub(super) fn shutdown(self) -> Duration {
         Duration::from_secs(30) + Duration::from_secs(6) * self.scale

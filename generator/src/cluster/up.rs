@@ -16,7 +16,7 @@ use super::limits::Limits;
 use super::machines::{self, State};
 use super::progress::Progress;
 use super::wait::{Look, Wait, words};
-use super::{bootstrap, cilium, fresh, lock, nodes};
+use super::{bootstrap, cilium, dns, fresh, lock, nodes};
 use crate::machine::install::drift;
 use crate::machine::{guest, process};
 use crate::report::WithHint;
@@ -120,9 +120,20 @@ impl Up<'_> {
             task.stage("Cilium");
             cilium::install(self.site.paths, &admin, self.chart, self.site.interrupt)?;
         }
+        // Before the nodes are Ready, so that its Pods start as soon as one is.
+        task.stage("CoreDNS");
+        dns::apply(self.site.paths, &admin)?;
         task.stage("nodes Ready");
         self.wait_for_nodes(&admin, limits, started)?;
+        task.stage("names resolve");
+        let named = self
+            .wait("CoreDNS to serve", limits.dns(), &[], limits)
+            .until(|| Ok(dns::look(&admin)));
         task.done();
+        if let Err(error) = named {
+            self.site.interrupt.check()?;
+            self.site.progress.say(&dns::warning(&error));
+        }
         let kubeconfig = self.site.paths.kubeconfig();
         println!("kubeconfig: {}", kubeconfig.display());
         println!(

@@ -1,12 +1,14 @@
 //! Writes the plan down as Nix: `hosts/`, which people read and the flake imports.
 //!
 //! A host module is a function to an attribute set of literals. Every value goes
-//! through one quoting function (`value.rs`), every file through rnix before it is
-//! written, and only files whose bytes changed are touched.
+//! through one quoting function (`value.rs`; `yaml.rs` for what the cluster itself
+//! reads), every Nix file through rnix before it is written, and only files whose
+//! bytes changed are touched.
 
 mod files;
 mod render;
 mod value;
+mod yaml;
 
 #[cfg(test)]
 mod tests;

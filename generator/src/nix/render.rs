@@ -9,6 +9,7 @@ use tera::Tera;
 
 use super::files::Files;
 use super::value::{attribute, literal, path};
+use super::yaml;
 use crate::plan::{self, Component, NodePlan, Plan};
 use crate::topology::{Cni, Node, Topology};
 
@@ -31,6 +32,10 @@ fn templates() -> Result<Tera> {
         ),
         ("rbac.yaml", include_str!("../../templates/rbac.yaml.tera")),
         (
+            "coredns.yaml",
+            include_str!("../../templates/coredns.yaml.tera"),
+        ),
+        (
             "cilium-values.yaml",
             include_str!("../../templates/cilium-values.yaml.tera"),
         ),
@@ -47,6 +52,9 @@ fn templates() -> Result<Tera> {
             )))
         },
     );
+    tera.register_filter("yaml", |value: &Value, _: &HashMap<String, Value>| {
+        Ok(Value::String(yaml::scalar(value)))
+    });
     Ok(tera)
 }
 
@@ -93,6 +101,10 @@ pub fn rendered(topology: &Topology, plan: &Plan, dir: &Path) -> Result<Files> {
             "rbac.yaml",
             &json!({ "admin_group": plan::ADMIN_GROUP }),
         )?,
+    );
+    files.insert(
+        "addons/coredns.yaml".into(),
+        render(&tera, "coredns.yaml", &json!(plan::coredns(topology)))?,
     );
     if let (Cni::Cilium, Some(control_plane)) = (topology.cni, topology.control_planes().next()) {
         files.insert(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::network::{kubelet_port, node_address};
-use super::{Component, ConfigFile, Format, flags, pki, words};
+use super::{Component, ConfigFile, Format, coredns, flags, pki, words};
 use crate::topology::{Node, Topology};
 
 pub(super) const NAME: &str = "kubelet";
@@ -48,7 +48,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
                 },
                 "authorization": { "mode": "Webhook" },
                 "cgroupDriver": "systemd",
-                "clusterDNS": [topology.service_address(10)],
+                "clusterDNS": [coredns::address(topology)],
                 "clusterDomain": topology.domain,
                 "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
                 "failSwapOn": true,

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod containerd;
+mod coredns;
 mod etcd;
 mod kube_apiserver;
 mod kube_controller_manager;
@@ -16,6 +17,7 @@ mod node;
 mod types;
 
 pub use certificates::ADMIN_GROUP;
+pub use coredns::{CoreDns, IMAGE as COREDNS_IMAGE, address as dns_address, coredns};
 pub use kubelet::SANDBOX_IMAGE;
 pub use network::{advertised_address, api_secure_port, interface, kubelet_port, node_address};
 pub use types::{

@@ -244,6 +244,14 @@ pub(super) fn pod_filter(topology: &Topology) -> Option<String> {
     let (pods, segment) = (topology.network.pods, topology.network.segment);
     let mut rules = String::new();
     let guests = topology.remote().is_none();
+    // In user mode the API server, too, is behind the host's address.
+    let api = match topology.network.mode {
+        NetworkMode::Segment => String::new(),
+        NetworkMode::User => format!(
+            "  ip saddr {pods} ip daddr {SLIRP_HOST} tcp dport {} accept\n",
+            api_secure_port(topology)
+        ),
+    };
     if guests {
         rules += &format!(
             "\
@@ -252,7 +260,7 @@ chain forward {{
   type filter hook forward priority filter - 5; policy accept;
   ip saddr {pods} ip daddr {SLIRP_DNS} udp dport 53 accept
   ip saddr {pods} ip daddr {SLIRP_DNS} tcp dport 53 accept
-  ip saddr {pods} ip daddr {SLIRP_RANGE} drop
+{api}  ip saddr {pods} ip daddr {SLIRP_RANGE} drop
 }}
 "
         );

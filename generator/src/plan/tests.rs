@@ -205,3 +205,64 @@ fn the_api_server_is_certified_for_every_name_it_is_called_by() {
         ]
     );
 }
+
+#[test]
+fn pods_reach_the_api_server_in_user_mode_and_nothing_else_behind_10_0_2_2() {
+    let rules = |mode| network::pod_filter(&topology(Cni::Bridge, mode)).unwrap();
+    let accepted = |rules: &str| -> Vec<String> {
+        rules
+            .lines()
+            .filter(|line| line.ends_with(" accept") && line.contains("10.0.2.2 "))
+            .map(|line| line.trim().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        accepted(&rules(NetworkMode::User)),
+        ["ip saddr 172.21.0.0/16 ip daddr 10.0.2.2 tcp dport 7443 accept"]
+    );
+    assert!(accepted(&rules(NetworkMode::Segment)).is_empty());
+}
+
+#[test]
+fn coredns_answers_at_the_address_that_the_kubelets_announce() {
+    let mut topology = topology(Cni::Bridge, NetworkMode::Segment);
+    let dns = coredns(&topology);
+    for node in plan(&topology).nodes {
+        if let Some(kubelet) = node.components.get("kubelet") {
+            let config = &kubelet.config.as_ref().unwrap().value;
+            assert_eq!(config["clusterDNS"], serde_json::json!([dns.address]));
+            assert_eq!(config["clusterDomain"], serde_json::json!(dns.domain));
+        }
+    }
+    assert_eq!(
+        (dns.address.to_string().as_str(), dns.replicas),
+        ("172.22.0.10", 2)
+    );
+    topology.nodes.retain(|node| node.name.as_str() != "east");
+    assert_eq!(coredns(&topology).replicas, 1);
+}
+
+/// The rehearsal has no registry: an image under another name is one that no Pod finds.
+#[test]
+fn the_rehearsal_makes_the_images_that_the_cluster_asks_for() {
+    let read = |path: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../rehearsal")
+            .join(path);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let version = COREDNS_IMAGE
+        .strip_prefix("registry.k8s.io/coredns/coredns:")
+        .unwrap();
+    let module = read("programs/coredns/go.mod");
+    assert!(
+        module.contains(&format!("github.com/coredns/coredns {version} ")),
+        "not {version}"
+    );
+    let images = read("images/build-images");
+    assert!(images.contains("registry.k8s.io/coredns/coredns:$version"));
+    assert!(
+        images.contains(&format!("image {SANDBOX_IMAGE} ")),
+        "not {SANDBOX_IMAGE}"
+    );
+}

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::workload::Pod;
 use super::{Bench, Found, seen};
 use crate::cluster::machines::in_guest;
+use crate::cluster::pods::Pod;
 
 /// The host's loopback as a guest sees it (QEMU's manual, `-netdev user`).
 const HOST: &str = "10.0.2.2";

@@ -4,6 +4,7 @@
 //! that shows the same way open to whoever may use it; without that a broken
 //! network would pass.
 
+mod dns;
 mod etcd;
 mod identity;
 mod loopback;
@@ -20,6 +21,7 @@ use serde::Serialize;
 use super::api::Client;
 use super::interrupt::Interrupt;
 use super::limits::Limits;
+use super::pods::Pod;
 use super::wait::Wait;
 use super::{child, lock, tools};
 use crate::pki;
@@ -27,7 +29,6 @@ use crate::plan::{self, Plan};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
 use crate::topology::{Node, NodeName, Topology};
-use workload::Pod;
 
 /// What every check has at hand.
 struct Bench<'a> {
@@ -126,11 +127,12 @@ fn all(bench: &Bench<'_>, run: &mut Run<'_>) -> Result<()> {
         seen(workload::placement(&running))
     })?;
     run.check("a Secret is ciphertext in etcd", || etcd::secret(bench))?;
-    let checks: [(&'static str, PodCheck); 5] = [
+    let checks: [(&'static str, PodCheck); 6] = [
         ("logs come through the kubelets", pods::logs),
         ("exec goes through the kubelets", pods::exec),
         ("Pods reach Pods on other nodes", pods::pod_to_pod),
         ("a Service's address answers", pods::service),
+        ("Pods resolve names", dns::names),
         ("Pods do not reach the host's loopback", loopback::closed),
     ];
     for (name, check) in checks {

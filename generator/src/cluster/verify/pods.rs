@@ -2,8 +2,9 @@
 
 use anyhow::{Result, bail};
 
-use super::workload::{NAMESPACE, PORT, Pod, cluster_ip};
+use super::workload::{NAMESPACE, PORT, cluster_ip};
 use super::{Bench, Found, seen};
+use crate::cluster::pods::Pod;
 use crate::cluster::wait::{Look, words};
 use crate::topology::NetworkMode;
 
@@ -70,6 +71,7 @@ pub(super) fn service(bench: &Bench<'_>, pods: &[Pod]) -> Result<Found> {
     seen(format!("{address} from {} Pods", pods.len()))
 }
 
-fn fetch(address: &str, port: u16) -> String {
-    format!("wget -q -T {FETCH_SECONDS} -O - http://{address}:{port}/")
+/// A shell command that prints the page there; `host` is an address or a name.
+pub(super) fn fetch(host: &str, port: u16) -> String {
+    format!("wget -q -T {FETCH_SECONDS} -O - http://{host}:{port}/")
 }

@@ -5,22 +5,15 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::{Bench, Found, seen};
+use crate::cluster::pods::{Pod, ready, waiting};
 use crate::cluster::wait::Look;
 use crate::topology::Node;
 
 pub(super) const NAMESPACE: &str = "hardway-verify";
-const NAME: &str = "echo";
+pub(super) const NAME: &str = "echo";
 /// Where each Pod serves its name.
 pub(super) const PORT: u16 = 8080;
 const IMAGE: &str = "docker.io/library/busybox:1.37";
-
-/// A Pod that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pod {
-    pub(super) name: String,
-    pub(super) node: String,
-    pub(super) address: String,
-}
 
 fn namespace_path() -> String {
     format!("/api/v1/namespaces/{NAMESPACE}")
@@ -86,20 +79,11 @@ pub(super) fn deploy(bench: &Bench<'_>) -> Result<Vec<Pod>> {
             if pods.len() == workers.len() {
                 return Ok(Look::Done(pods));
             }
-            let waiting: Vec<String> = items
-                .iter()
-                .filter(|pod| ready(pod).is_none())
-                .map(state)
-                .collect();
             Ok(Look::Missing(format!(
                 "{} of {} run; {}",
                 pods.len(),
                 workers.len(),
-                if waiting.is_empty() {
-                    "no Pod has been created".to_owned()
-                } else {
-                    waiting.join("; ")
-                }
+                waiting(items)
             )))
         })?;
     for worker in workers {
@@ -117,48 +101,6 @@ pub(super) fn placement(pods: &[Pod]) -> String {
         .map(|pod| format!("{} on {}", pod.address, pod.node))
         .collect();
     places.join(", ")
-}
-
-/// The Pod, if all its containers are ready.
-fn ready(pod: &Value) -> Option<Pod> {
-    let conditions = pod["status"]["conditions"].as_array()?;
-    conditions
-        .iter()
-        .find(|condition| condition["type"] == "Ready" && condition["status"] == "True")?;
-    Some(Pod {
-        name: pod["metadata"]["name"].as_str()?.to_owned(),
-        node: pod["spec"]["nodeName"].as_str()?.to_owned(),
-        address: pod["status"]["podIP"].as_str()?.to_owned(),
-    })
-}
-
-/// Why a Pod does not run yet: its container's or its own last condition's words.
-fn state(pod: &Value) -> String {
-    let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
-    let condition = pod["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|condition| condition["status"] == "False" && condition["message"].is_string());
-    let words = [
-        waiting["reason"].as_str(),
-        waiting["message"].as_str(),
-        condition.and_then(|condition| condition["message"].as_str()),
-    ];
-    let words: Vec<&str> = words.into_iter().flatten().collect();
-    format!(
-        "{} on {}: {}",
-        pod["metadata"]["name"].as_str().unwrap_or("a Pod"),
-        pod["spec"]["nodeName"].as_str().unwrap_or("no node yet"),
-        if words.is_empty() {
-            pod["status"]["phase"]
-                .as_str()
-                .unwrap_or("unknown")
-                .to_owned()
-        } else {
-            words.join(", ")
-        }
-    )
 }
 
 fn service() -> Value {
@@ -225,45 +167,4 @@ pub(super) fn cluster_ip(bench: &Bench<'_>) -> Result<String> {
     address
         .map(ToOwned::to_owned)
         .context("the Service has no address")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pod_counts_once_it_is_ready() {
-        let mut pod = json!({
-            "metadata": { "name": "echo-1" },
-            "spec": { "nodeName": "sigma" },
-            "status": { "podIP": "10.200.21.4", "conditions": [{ "type": "Ready", "status": "False" }] },
-        });
-        assert_eq!(ready(&pod), None);
-        pod["status"]["conditions"][0]["status"] = json!("True");
-        let found = ready(&pod).unwrap();
-        assert_eq!(placement(&[found]), "10.200.21.4 on sigma");
-    }
-
-    #[test]
-    fn a_waiting_pod_says_why() {
-        let pod = json!({
-            "metadata": { "name": "echo-1" },
-            "status": {
-                "phase": "Pending",
-                "conditions": [{ "status": "False", "message": "0/2 nodes are available" }],
-            },
-        });
-        assert_eq!(
-            state(&pod),
-            "echo-1 on no node yet: 0/2 nodes are available"
-        );
-        let pod = json!({
-            "metadata": { "name": "echo-1" },
-            "spec": { "nodeName": "sigma" },
-            "status": { "containerStatuses": [{ "state": { "waiting": {
-                "reason": "ErrImagePull", "message": "no such host",
-            } } }] },
-        });
-        assert_eq!(state(&pod), "echo-1 on sigma: ErrImagePull, no such host");
-    }
 }
