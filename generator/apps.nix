@@ -29,6 +29,9 @@ lib.mapAttrs app {
   init = verb "init" "Writes a cluster.json to begin with";
   install = verb "install" "Installs machines again, from nothing";
   medium = verb "medium" "Downloads what machines are installed from, ahead of time";
+  reset = verb "reset" "Brings the cluster back to what it was when installed";
+  restore = verb "restore" "Brings every machine back to a snapshot";
+  snapshot = verb "snapshot" "Saves the running cluster, lists, shows and deletes snapshots";
   status = verb "status" "Says what runs and what is Ready";
   up = verb "up" "Generates, installs what is not installed, starts, and waits for Ready";
   verify = verb "verify" "Tests the running cluster";

@@ -70,6 +70,11 @@ impl Paths {
         self.state().join("machine.json")
     }
 
+    /// What snapshots of the cluster there are; their bytes are in the nodes' disks.
+    pub fn snapshots(&self) -> PathBuf {
+        self.state().join("snapshots")
+    }
+
     pub fn node(&self, node: &NodeName) -> NodePaths {
         NodePaths {
             dir: self.state().join("nodes").join(node.as_str()),

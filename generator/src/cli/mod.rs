@@ -20,7 +20,10 @@ mod kubectl;
 mod lint;
 mod man;
 mod medium;
+mod reset;
+mod restore;
 mod schema;
+mod snapshot;
 mod status;
 mod up;
 mod verify;
@@ -57,6 +60,9 @@ enum Verb {
     Verify(verify::Args),
     Status(status::Args),
     Kubectl(kubectl::Args),
+    Snapshot(snapshot::Args),
+    Restore(restore::Args),
+    Reset(reset::Args),
     Down(down::Args),
     Destroy(destroy::Args),
     Completions(completions::Args),
@@ -86,6 +92,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Verify(args) => verify::run(global, args),
         Verb::Status(args) => status::run(global, args),
         Verb::Kubectl(args) => kubectl::run(global, args),
+        Verb::Snapshot(args) => snapshot::run(global, args),
+        Verb::Restore(args) => restore::run(global, args),
+        Verb::Reset(args) => reset::run(global, args),
         Verb::Down(args) => down::run(global, args),
         Verb::Destroy(args) => destroy::run(global, args),
         Verb::Completions(args) => completions::run(global, args),

@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Test the cluster when it is up, as `hardway verify` does
     #[arg(long)]
     verify: bool,
+    /// After an installation, save no snapshot `fresh` for `hardway reset`
+    #[arg(long)]
+    no_snapshot: bool,
     /// Cilium's Helm chart on disk instead of its repository
     #[arg(long, value_name = "DIR")]
     chart: Option<PathBuf>,
@@ -37,6 +40,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         &topology,
         &args.source.options(),
         args.chart.as_deref(),
+        !args.no_snapshot,
     )?;
     if args.verify {
         return verify::test(&paths, &topology, false);

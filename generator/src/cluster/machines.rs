@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use super::limits::Limits;
 use crate::machine::agent::{Agent, Output};
@@ -30,7 +31,10 @@ pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
     let installed = paths.node(&node.name).installed().is_file();
     Ok(match process::find(paths, &node.name) {
         Some(running) if installed && dying(&running) => State::Stopped,
-        Some(_) if installed => State::Running,
+        Some(running) if installed => {
+            go_on(&running).with_context(|| format!("cannot let {} go on", node.name))?;
+            State::Running
+        }
         Some(orphan) => {
             // The installer of a run that was killed: nothing of it can be used.
             orphan.kill().with_context(|| {
@@ -41,6 +45,18 @@ pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
         None if installed => State::Stopped,
         None => State::NotInstalled,
     })
+}
+
+/// A snapshot whose run was killed leaves guests paused.
+fn go_on(running: &Running) -> Result<()> {
+    let Ok(mut qmp) = running.qmp() else {
+        return Ok(());
+    };
+    let status = qmp.execute("query-status", &json!({}))?;
+    if status["status"] == "paused" {
+        qmp.execute("cont", &json!({}))?;
+    }
+    Ok(())
 }
 
 /// Whether a machine is on its way out: a killed QEMU gives its memory back for a

@@ -19,6 +19,7 @@ pub mod medium;
 mod nodes;
 mod pods;
 mod progress;
+pub mod snapshot;
 pub mod status;
 mod terminal;
 pub mod tools;

@@ -16,8 +16,8 @@ use super::limits::Limits;
 use super::machines::{self, State};
 use super::progress::Progress;
 use super::wait::{Look, Wait, words};
-use super::{bootstrap, cilium, dns, fresh, lock, nodes};
-use crate::machine::install::drift;
+use super::{bootstrap, cilium, dns, fresh, lock, nodes, snapshot};
+use crate::machine::install::{drift, installed};
 use crate::machine::{guest, process};
 use crate::report::WithHint;
 use crate::state::Paths;
@@ -31,15 +31,17 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How many nodes' logs an error shows.
 const LOGS: usize = 3;
 
-/// Brings the cluster up. `chart`: Cilium's Helm chart on disk.
+/// Brings the cluster up. `chart`: Cilium's Helm chart on disk. `snapshot`: after an
+/// installation, save what `reset` goes back to.
 pub fn up(
     paths: &Paths,
     topology: &Topology,
     options: &Options,
     chart: Option<&Path>,
+    snapshot: bool,
 ) -> Result<()> {
     virtual_only(topology)?;
-    run(paths, topology, options, chart, "up")
+    run(paths, topology, options, chart, snapshot, "up")
 }
 
 /// What a cluster on machines of the user's own still needs once they run: permissions,
@@ -53,7 +55,14 @@ pub fn bootstrap(paths: &Paths, topology: &Topology, chart: Option<&Path>) -> Re
         ))
         .hint("`hardway up` does all of it");
     }
-    run(paths, topology, &Options::default(), chart, "bootstrap")
+    run(
+        paths,
+        topology,
+        &Options::default(),
+        chart,
+        false,
+        "bootstrap",
+    )
 }
 
 /// Fails where machines are the user's own: this program neither starts nor sees them.
@@ -68,6 +77,7 @@ fn run(
     topology: &Topology,
     options: &Options,
     chart: Option<&Path>,
+    snapshot: bool,
     verb: &str,
 ) -> Result<()> {
     lock::hold(paths, verb, || {
@@ -83,6 +93,7 @@ fn run(
             site,
             options,
             chart,
+            snapshot,
         }
         .run()
     })
@@ -92,12 +103,15 @@ struct Up<'a> {
     site: Site<'a>,
     options: &'a Options,
     chart: Option<&'a Path>,
+    snapshot: bool,
 }
 
 impl Up<'_> {
     fn run(&self) -> Result<()> {
         self.site.generate()?;
         pki::host_kubeconfig(self.site.topology, self.site.paths)?;
+        let installs = |node| installed(self.site.paths, node).is_none();
+        let to_save = self.snapshot && self.site.topology.nodes.iter().any(installs);
         let (started, limits) = match self.site.topology.remote() {
             None => (self.machines()?, machines::limits(self.site.paths)?),
             Some(_) => (false, Limits::new(1)),
@@ -133,6 +147,9 @@ impl Up<'_> {
         if let Err(error) = named {
             self.site.interrupt.check()?;
             self.site.progress.say(&dns::warning(&error));
+        }
+        if to_save {
+            snapshot::fresh(&self.site);
         }
         let kubeconfig = self.site.paths.kubeconfig();
         println!("kubeconfig: {}", kubeconfig.display());

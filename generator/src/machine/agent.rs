@@ -106,6 +106,22 @@ impl Agent {
         }
     }
 
+    /// Sets the guest's clock to the host's.
+    pub fn set_clock(&mut self) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let nanoseconds = json!({ "time": u64::try_from(now.as_nanos())? });
+        if self.execute("guest-set-time", &nanoseconds).is_ok() {
+            return Ok(());
+        }
+        // The agent sets none where it finds no hwclock.
+        let script = format!("exec date -u -s @{}", now.as_secs());
+        let output = self.exec(&["/bin/sh", "-c", &script], LIMIT)?;
+        if output.code != 0 {
+            bail!("`{script}` failed in the guest: {}", output.stderr.trim());
+        }
+        Ok(())
+    }
+
     /// Asks the guest to power itself off; no answer comes.
     pub fn shutdown(&mut self) -> Result<()> {
         let deadline = Instant::now() + LIMIT;

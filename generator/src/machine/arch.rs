@@ -5,6 +5,8 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::Accelerator;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 pub enum Arch {
     #[serde(rename = "x86_64")]
@@ -55,9 +57,17 @@ impl Arch {
         }
     }
 
+    /// The guests' processor: the host's own where it runs them.
+    pub(super) fn cpu(self, accelerator: Accelerator) -> &'static str {
+        match accelerator {
+            Accelerator::Tcg => self.emulated_cpu(),
+            Accelerator::Kvm | Accelerator::Hvf => "host",
+        }
+    }
+
     /// The CPU model under emulation. Most of an arm64 guest's time would go into
     /// pointer authentication by the architected algorithm; QEMU has a cheap one.
-    pub(super) fn emulated_cpu(self) -> &'static str {
+    fn emulated_cpu(self) -> &'static str {
         match self {
             // Emulated, `rep movsb` is a loop over single bytes, and a fifth level of page
             // tables a longer way: a guest that is offered neither does without.

@@ -202,13 +202,7 @@ pub(super) fn platform(
                 .set("pflash1", "variables"),
         )
         .plain("accel", accelerator.argument())
-        .plain(
-            "cpu",
-            match accelerator {
-                Accelerator::Tcg => host.arch.emulated_cpu(),
-                Accelerator::Kvm | Accelerator::Hvf => "host",
-            },
-        )
+        .plain("cpu", host.arch.cpu(accelerator))
         .option(
             "blockdev",
             image("code", "raw", &code).set("read-only", "on"),

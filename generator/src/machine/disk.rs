@@ -119,12 +119,12 @@ fn remove(file: &Path) -> Result<()> {
 }
 
 /// Runs the `qemu-img` beside this QEMU, or the one on the PATH.
-fn qemu_img<const N: usize>(qemu: &Path, arguments: [OsString; N]) -> Result<()> {
+pub(super) fn qemu_img<const N: usize>(qemu: &Path, arguments: [OsString; N]) -> Result<String> {
     let beside = qemu.with_file_name("qemu-img");
     let program = Some(beside)
         .filter(|path| path.is_file())
         .or_else(|| tool::search("qemu-img"))
         .ok_or_else(|| anyhow!("qemu-img is not installed"))
         .hint("Debian: apt install qemu-utils; Nix: nix profile install nixpkgs#qemu; Homebrew: brew install qemu")?;
-    tool::ask(&program, arguments).map(drop)
+    tool::ask(&program, arguments)
 }

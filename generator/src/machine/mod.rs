@@ -18,8 +18,10 @@ mod channel;
 pub mod disk;
 mod firmware;
 mod host;
+pub mod images;
 pub mod install;
 mod medium;
+mod platform;
 mod port;
 pub mod process;
 pub mod qmp;
@@ -33,6 +35,7 @@ pub use firmware::Firmware;
 pub use host::{Host, HostOptions};
 pub use medium::Medium;
 pub(crate) use medium::{digest, hexadecimal};
+pub use platform::Platform;
 pub(crate) use tool::search;
 
 /// The virtual machine of `node`; an error where it is one of the user's own.

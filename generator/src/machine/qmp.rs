@@ -33,8 +33,18 @@ impl Qmp {
 
     /// Runs `command` and returns what it returned. Events in between are skipped.
     pub fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+        self.execute_within(command, arguments, LIMIT)
+    }
+
+    /// As [`Qmp::execute`], with a limit of one's own.
+    pub fn execute_within(
+        &mut self,
+        command: &str,
+        arguments: &Value,
+        limit: Duration,
+    ) -> Result<Value> {
         let mut run = || -> Result<Value> {
-            let deadline = Instant::now() + LIMIT;
+            let deadline = Instant::now() + limit;
             self.0.request(command, arguments, deadline)?;
             loop {
                 if let Some(value) = returned(self.0.receive(deadline)?)? {

@@ -7,6 +7,7 @@
 mod authority;
 mod encryption;
 mod ensure;
+mod fingerprint;
 mod found;
 mod identity;
 mod issue;
@@ -18,6 +19,7 @@ mod service_account;
 mod store;
 
 pub use ensure::{Summary, ensure};
+pub use fingerprint::fingerprint;
 pub use identity::{Identity, admin_identity, bootstrap_identity};
 pub use kubeconfig::host_kubeconfig;
 pub use requests::requests;

@@ -7,7 +7,7 @@ use super::key::Key;
 use super::store::Store;
 use crate::report::WithHint;
 
-const PUBLIC: &str = "service-account.pem";
+pub(super) const PUBLIC: &str = "service-account.pem";
 const PRIVATE: &str = "service-account-key.pem";
 
 /// Makes the pair if there is no private key; true if anything was written.

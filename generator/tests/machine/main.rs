@@ -18,6 +18,8 @@ use hardway::report;
 use hardway::state::Paths;
 use hardway::topology::{self, Machine, Node, Sources, Topology};
 
+mod snapshot;
+
 /// From power-on to the firmware's shell, emulated on a loaded host.
 const FIRMWARE: Duration = Duration::from_secs(240);
 

@@ -1,0 +1,260 @@
+//! Snapshots of the cluster, not of machines: all guests stand still before the first is
+//! saved and go on after the last, so that etcd, kubelets and connections agree.
+
+mod guests;
+mod keys;
+mod name;
+mod record;
+mod restore;
+mod settle;
+mod text;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use self::guests::Guests;
+pub use self::name::Name;
+use self::record::Cluster;
+pub use self::record::{Kind, Record};
+pub use self::restore::{Restored, restore};
+pub use self::text::{Shown, list, show};
+use super::install::Site;
+use super::interrupt::Interrupt;
+use super::progress::Progress;
+use super::up::virtual_only;
+use super::{host, lock, machines};
+use crate::machine::images::Found;
+use crate::machine::{Host, install};
+use crate::report::{WithHint, render};
+use crate::state::Paths;
+use crate::topology::{Node, NodeName, Topology};
+
+/// The snapshot that `up` makes of a cluster just installed, and `reset` goes back to.
+const FRESH: &str = "fresh";
+
+/// The cluster, and how to talk to whoever waits.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub paths: &'a Paths,
+    pub topology: &'a Topology,
+    pub progress: &'a Progress,
+    pub interrupt: &'a Interrupt,
+}
+
+impl<'a> Ground<'a> {
+    fn names(&self) -> impl Iterator<Item = NodeName> + use<'a> {
+        self.topology.nodes.iter().map(|node| node.name.clone())
+    }
+
+    /// Runs `body` under the lock, with the terminal and Ctrl-C taken over.
+    fn hold<T>(
+        paths: &Paths,
+        topology: &Topology,
+        verb: &str,
+        body: impl FnOnce(&Ground<'_>) -> Result<T>,
+    ) -> Result<T> {
+        virtual_only(topology)?;
+        if !paths.state().is_dir() {
+            return Err(no_cluster(paths)).hint("run `hardway up`");
+        }
+        lock::hold(paths, verb, || {
+            let names = topology.nodes.iter().map(|node| node.name.as_str());
+            body(&Ground {
+                paths,
+                topology,
+                progress: &Progress::new(names.chain(["cluster"])),
+                interrupt: &Interrupt::install()?,
+            })
+        })
+    }
+}
+
+fn no_cluster(paths: &Paths) -> anyhow::Error {
+    anyhow!("no cluster yet: there is no {}", paths.state().display())
+}
+
+/// What runs the machines, as an earlier run found it.
+fn pinned(paths: &Paths) -> Result<Host> {
+    Host::pinned(paths)?
+        .ok_or_else(|| anyhow!("no machine has been started here yet"))
+        .hint("run `hardway up`")
+}
+
+/// What [`save`] did.
+#[derive(Debug)]
+pub struct Saved {
+    pub record: Record,
+    /// How long the guests stood still; none where they were off.
+    pub paused: Option<Duration>,
+}
+
+/// Saves the cluster as it is now.
+pub fn save(
+    paths: &Paths,
+    topology: &Topology,
+    name: &Name,
+    description: Option<&str>,
+    cold: bool,
+) -> Result<Saved> {
+    Ground::hold(paths, topology, "snapshot save", |ground| {
+        ground.save(name, description, cold)
+    })
+}
+
+/// Removes a snapshot, and what is left of one that someone removed in part.
+pub fn delete(paths: &Paths, topology: &Topology, name: &Name) -> Result<()> {
+    Ground::hold(paths, topology, "snapshot delete", |ground| {
+        ground.delete(name)
+    })
+}
+
+/// After an installation: saves the cluster as `fresh`, unless there is one that still
+/// fits. A cluster that can't be saved is up all the same.
+pub(super) fn fresh(site: &Site<'_>) {
+    let ground = Ground {
+        paths: site.paths,
+        topology: site.topology,
+        progress: site.progress,
+        interrupt: site.interrupt,
+    };
+    if let Err(error) = ground.fresh() {
+        ground.progress.say(&format!(
+            "warning: there is no snapshot {FRESH} to reset to\n{}",
+            render(&error).trim_end()
+        ));
+    }
+}
+
+/// The name of the snapshot that `reset` goes back to.
+pub fn fresh_name() -> Result<Name> {
+    FRESH.parse().map_err(|why: String| anyhow!(why))
+}
+
+impl Ground<'_> {
+    pub(super) fn save(&self, name: &Name, description: Option<&str>, cold: bool) -> Result<Saved> {
+        if Record::find(self.paths, name)?.is_some() {
+            return Err(anyhow!("there is a snapshot {name} already")).hint(format!(
+                "take another name, or remove it first: hardway snapshot delete {name}"
+            ));
+        }
+        let missing = |node: &&Node| install::installed(self.paths, node).is_none();
+        if let Some(node) = self.topology.nodes.iter().find(missing) {
+            return Err(anyhow!("{} is not installed", node.name)).hint("run `hardway up` first");
+        }
+        let host = pinned(self.paths)?;
+        let mut guests = Guests::open(self.paths, &host.qemu, self.names(), self.progress)?;
+        let kind = kind(&guests, cold)?;
+        let tag = name.tag();
+        // What a run that was killed left.
+        guests.delete(&tag)?;
+        self.interrupt.check()?;
+
+        let start = Instant::now();
+        let saved = guests
+            .pause()
+            .and_then(|()| guests.each("save", |guest| guest.images.save(&tag)))
+            .and_then(|()| self.interrupt.check());
+        let resumed = guests.resume();
+        let paused = (kind == Kind::Running).then(|| start.elapsed());
+        let record = saved
+            .and(resumed)
+            .and_then(|()| self.write_down(name, description, kind, &host));
+        match record {
+            Ok(record) => Ok(Saved { record, paused }),
+            Err(error) => {
+                let undone = guests.delete(&tag).and(keys::remove(self.paths, name));
+                self.progress.say(&match undone {
+                    Ok(()) => format!("{name} was not saved: no machine keeps any of it"),
+                    Err(why) => format!(
+                        "{name} was not saved, and some of it is left \
+                         (`hardway snapshot delete {name}` removes it)\n{}",
+                        render(&why).trim_end()
+                    ),
+                });
+                Err(error)
+            }
+        }
+    }
+
+    fn write_down(
+        &self,
+        name: &Name,
+        description: Option<&str>,
+        kind: Kind,
+        host: &Host,
+    ) -> Result<Record> {
+        keys::keep(self.paths, name)?;
+        let now = OffsetDateTime::now_utc().replace_nanosecond(0)?;
+        let record = Record {
+            name: name.clone(),
+            description: description.map(ToOwned::to_owned),
+            taken: now.format(&Rfc3339)?,
+            kind,
+            cluster: Cluster::now(self.paths, self.topology, host)?,
+        };
+        record.write(self.paths)?;
+        Ok(record)
+    }
+
+    fn delete(&self, name: &Name) -> Result<()> {
+        let host = pinned(self.paths)?;
+        // Also nodes that cluster.json no longer names.
+        let mut known = machines::known(self.paths)?;
+        known.retain(|node| self.paths.node(node).disk().is_file());
+        let mut guests = Guests::open(self.paths, &host.qemu, known, self.progress)?;
+        let tag = name.tag();
+        let found = guests.find(&tag)?;
+        // Before the bytes: no record promises what is no longer there.
+        let recorded = Record::remove(self.paths, name)?;
+        if !recorded && found.iter().all(|(_, found)| *found == Found::Nowhere) {
+            // Names those that there are.
+            return Record::read(self.paths, name).map(drop);
+        }
+        guests.delete(&tag)?;
+        keys::remove(self.paths, name)
+    }
+
+    fn fresh(&self) -> Result<()> {
+        let name = fresh_name()?;
+        if let Some(record) = Record::find(self.paths, &name)? {
+            let now = Cluster::now(self.paths, self.topology, &pinned(self.paths)?)?;
+            if record.cluster.generation == now.generation {
+                return Ok(());
+            }
+            // Part of it went with the disk of a node that was installed again.
+            self.delete(&name)?;
+        }
+        let guests = self.topology.nodes.iter().filter_map(|node| node.guest());
+        let memory: u64 = guests.map(|guest| u64::from(guest.memory)).sum();
+        let free = host::free_disk(&self.paths.state())?;
+        if free << 10 < memory {
+            return Err(anyhow!(
+                "the guests have {memory} MiB of memory, and {free} GiB of disk are free"
+            ));
+        }
+        self.save(&name, Some("after the installation"), false)
+            .map(drop)
+    }
+}
+
+/// All machines run, or none does: anything else is no state of a cluster.
+fn kind(guests: &Guests<'_>, cold: bool) -> Result<Kind> {
+    let (run, off): (Vec<_>, Vec<_>) = guests
+        .machines
+        .iter()
+        .partition(|guest| guest.images.running());
+    match (run.first(), off.first()) {
+        (Some(one), _) if cold => Err(anyhow!("{} is running", one.node))
+            .hint("a cold snapshot is of machines that are off: hardway down"),
+        (Some(_), None) => Ok(Kind::Running),
+        (None, _) => Ok(Kind::Cold),
+        (Some(one), Some(other)) => {
+            Err(anyhow!("{} is running and {} is off", one.node, other.node))
+                .hint("`hardway up` starts what is off, `hardway down` stops the rest")
+        }
+    }
+    .context("a snapshot is of the whole cluster")
+}

@@ -1,0 +1,229 @@
+//! Going back: everything that can be known is checked before anything is touched, and
+//! what each machine was is kept until all of them are back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::guests::{Guest, Guests};
+use super::record::Cluster;
+use super::{Ground, Kind, Name, Record, keys, pinned, settle};
+use crate::cluster::host::{self, Wanted};
+use crate::machine::images::Found;
+use crate::machine::{Host, HostOptions, process};
+use crate::report::{WithHint, render};
+use crate::state::Paths;
+use crate::topology::{Node, Topology};
+
+/// What each machine was before a restore. No name of a snapshot has this tag.
+const BEFORE: &str = "hardway~before-restore";
+
+/// What [`restore`] did.
+#[derive(Debug)]
+pub struct Restored {
+    pub kind: Kind,
+    /// Until every machine was back and went on.
+    pub took: Duration,
+}
+
+/// Brings every machine back to what it was. `with_pki`: the host's keys too. `wait`: until
+/// every node is Ready.
+pub fn restore(
+    paths: &Paths,
+    topology: &Topology,
+    name: &Name,
+    with_pki: bool,
+    wait: bool,
+) -> Result<Restored> {
+    Ground::hold(paths, topology, "restore", |ground| {
+        let restored = ground.restore(name, with_pki)?;
+        if restored.kind == Kind::Running {
+            settle::set_clocks(ground);
+            if wait {
+                settle::settle(ground)?;
+            }
+        }
+        Ok(restored)
+    })
+}
+
+impl Ground<'_> {
+    fn restore(&self, name: &Name, with_pki: bool) -> Result<Restored> {
+        let record = Record::read(self.paths, name)?;
+        let runs = |node: &&Node| process::find(self.paths, &node.name).is_some();
+        let (running, off): (Vec<&Node>, Vec<&Node>) = self.topology.nodes.iter().partition(runs);
+        if record.kind == Kind::Cold
+            && let Some(node) = running.first()
+        {
+            return Err(anyhow!("{} is running", node.name)).hint(format!(
+                "{name} is of machines that are off: hardway down, then hardway restore {name}"
+            ));
+        }
+        let host = match off.is_empty() || record.kind == Kind::Cold {
+            true => pinned(self.paths)?,
+            false => Host::detect(self.paths, &HostOptions::default())?,
+        };
+        self.check_fits(&record, &host, with_pki)?;
+        let mut guests = Guests::open(self.paths, &host.qemu, self.names(), self.progress)?;
+        check_whole(&mut guests, &record)?;
+        if record.kind == Kind::Running {
+            self.check_room(&off)?;
+        }
+        self.interrupt.check()?;
+
+        let start = Instant::now();
+        // A run that was killed may have left one.
+        guests.delete(BEFORE)?;
+        let kept = guests
+            .pause()
+            .and_then(|()| guests.each("keep", |guest| guest.images.save(BEFORE)))
+            .and_then(|()| self.interrupt.check());
+        if let Err(error) = kept {
+            self.forget(&mut guests);
+            return Err(error);
+        }
+        let starting = if record.kind == Kind::Running {
+            off
+        } else {
+            Vec::new()
+        };
+        let restored = self
+            .start(&host, &starting, &mut guests)
+            .and_then(|()| guests.each("restore", |guest| guest.images.load(&name.tag())))
+            .and_then(|()| match with_pki {
+                true => keys::bring_back(self.paths, name),
+                false => Ok(()),
+            });
+        match restored {
+            Ok(()) => self.forget(&mut guests),
+            Err(error) => {
+                if self.go_back(&host, &starting, &mut guests) {
+                    self.forget(&mut guests);
+                }
+                return Err(error);
+            }
+        }
+        guests.resume()?;
+        Ok(Restored {
+            kind: record.kind,
+            took: start.elapsed(),
+        })
+    }
+
+    fn check_fits(&self, record: &Record, host: &Host, with_pki: bool) -> Result<()> {
+        let name = &record.name;
+        let now = Cluster::now(self.paths, self.topology, host)?;
+        if with_pki {
+            keys::check(self.paths, name)?;
+        }
+        let differences = record.differences(&now, with_pki);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(anyhow!(differences.join("; ")))
+            .with_context(|| format!("the snapshot {name} does not fit this cluster"))
+            .hint(match record.only_pki_differs(&now) {
+                true => format!("bring its PKI back too: hardway restore {name} --with-pki"),
+                false => {
+                    format!("bring back what differs, or remove it: hardway snapshot delete {name}")
+                }
+            })
+    }
+
+    fn check_room(&self, off: &[&Node]) -> Result<()> {
+        let wanted = off.iter().map(|&node| Wanted {
+            node,
+            install: false,
+        });
+        let wanted: Vec<Wanted<'_>> = wanted.collect();
+        if !wanted.is_empty() {
+            host::compare_memory(&wanted, host::available_memory()?)?;
+        }
+        for node in off {
+            process::ports_free(self.topology, node)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the machines that are off, only to hold what is loaded into them.
+    fn start(&self, host: &Host, off: &[&Node], guests: &mut Guests<'_>) -> Result<()> {
+        for &node in off {
+            process::start(host, self.paths, self.topology, node)?;
+        }
+        for guest in &mut guests.machines {
+            guest.images.look_again()?;
+        }
+        guests.pause()
+    }
+
+    /// Every machine becomes again what it was; what became of each is told. True when
+    /// all did.
+    fn go_back(&self, host: &Host, started: &[&Node], guests: &mut Guests<'_>) -> bool {
+        let mut all = true;
+        for Guest { node, images } in &mut guests.machines {
+            let planned = self.topology.nodes.iter().find(|one| one.name == *node);
+            let was_off = started.iter().any(|one| one.name == *node);
+            let mut back = || -> Result<()> {
+                match (was_off, process::find(self.paths, node)) {
+                    (true, Some(running)) => running.kill()?,
+                    (false, None) => {
+                        let planned = planned.context("cluster.json does not name it")?;
+                        process::start(host, self.paths, self.topology, planned)?;
+                    }
+                    _ => {}
+                }
+                images.look_again()?;
+                images.pause()?;
+                images.load(BEFORE)
+            };
+            match back() {
+                Ok(()) => self
+                    .progress
+                    .say(&format!("{node} is as it was before the restore")),
+                Err(error) => {
+                    all = false;
+                    self.progress.say(&format!(
+                        "{node} could not be brought back to what it was before the restore\n{}",
+                        render(&error).trim_end()
+                    ));
+                }
+            }
+        }
+        all
+    }
+
+    /// What the machines were is of no use any more; where it can't be removed, it only
+    /// takes room until the next restore.
+    fn forget(&self, guests: &mut Guests<'_>) {
+        if let Err(error) = guests.delete(BEFORE) {
+            self.progress.say(&format!(
+                "warning: {}",
+                render(&error).trim_end().trim_start_matches("error: ")
+            ));
+        }
+    }
+}
+
+/// Every machine has the snapshot, whole.
+fn check_whole(guests: &mut Guests<'_>, record: &Record) -> Result<()> {
+    let name = &record.name;
+    let found = guests.find(&name.tag())?;
+    let broken: Vec<String> = found
+        .into_iter()
+        .filter_map(|(node, found)| match (found, record.kind) {
+            (Found::Memory, Kind::Running) | (Found::Disks, Kind::Cold) => None,
+            (Found::Nowhere, _) => Some(format!("{node} does not have it")),
+            (Found::Half, _) => Some(format!("{node} has it in one of its two images")),
+            (Found::Disks, Kind::Running) => Some(format!("{node} has it without a memory")),
+            (Found::Memory, Kind::Cold) => Some(format!("{node} has another of that name")),
+        })
+        .collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(anyhow!(broken.join("; ")))
+        .with_context(|| format!("the snapshot {name} is not whole; nothing was touched"))
+        .hint(format!(
+            "it is of no use any more: hardway snapshot delete {name}"
+        ))
+}
