@@ -75,24 +75,34 @@ fn shell(bench: &Bench, line: &str, answer: &str) {
     let socket = Sockets::of(&bench.paths(), bench.node("hub")).console;
     let mut console = UnixStream::connect(socket).unwrap();
     console
-        .set_read_timeout(Some(Duration::from_secs(1)))
+        .set_read_timeout(Some(Duration::from_millis(30)))
         .unwrap();
-    // The firmware drops what is typed faster than it reads.
-    for byte in line.bytes().chain(*b"\r") {
-        console.write_all(&[byte]).unwrap();
-        sleep(Duration::from_millis(30));
-    }
-    let deadline = Instant::now() + FIRMWARE;
     let mut said = Vec::new();
-    while !plain(&said).contains(answer) {
-        assert!(
-            Instant::now() < deadline,
-            "no {answer:?} after {line:?}: {}",
-            plain(&said)
-        );
+    let mut listen = |console: &mut UnixStream| {
         let mut block = [0; 4096];
         let count = console.read(&mut block).unwrap_or(0);
         said.extend(&block[..count]);
+        plain(&said)
+    };
+    // The firmware drops what is typed faster than it reads, and QEMU what it answers
+    // while a few hundred bytes wait unread.
+    for byte in line.bytes().chain(*b"\r") {
+        console.write_all(&[byte]).unwrap();
+        let typed = Instant::now();
+        while typed.elapsed() < Duration::from_millis(30) {
+            listen(&mut console);
+        }
+    }
+    let deadline = Instant::now() + FIRMWARE;
+    loop {
+        let said = listen(&mut console);
+        if said.contains(answer) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "no {answer:?} after {line:?}: {said}"
+        );
     }
 }
 
