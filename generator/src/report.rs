@@ -34,6 +34,18 @@ impl fmt::Display for Code {
     }
 }
 
+/// An end that needs no word, with its code: whoever watched has seen enough.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet(pub u8);
+
+impl fmt::Display for Quiet {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "ended")
+    }
+}
+
+impl std::error::Error for Quiet {}
+
 pub trait WithHint<T> {
     /// Adds the command to type, or the value to change, to an error.
     fn hint(self, hint: impl Into<String>) -> anyhow::Result<T>;

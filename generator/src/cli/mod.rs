@@ -10,6 +10,7 @@ use crate::report;
 
 mod bootstrap;
 mod completions;
+mod console;
 mod destroy;
 mod down;
 mod export;
@@ -59,6 +60,7 @@ enum Verb {
     Bootstrap(bootstrap::Args),
     Verify(verify::Args),
     Status(status::Args),
+    Console(console::Args),
     Kubectl(kubectl::Args),
     Snapshot(snapshot::Args),
     Restore(restore::Args),
@@ -91,6 +93,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Bootstrap(args) => bootstrap::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
         Verb::Status(args) => status::run(global, args),
+        Verb::Console(args) => console::run(global, args),
         Verb::Kubectl(args) => kubectl::run(global, args),
         Verb::Snapshot(args) => snapshot::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
@@ -103,6 +106,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
+            if let Some(report::Quiet(code)) = error.downcast_ref() {
+                return ExitCode::from(*code);
+            }
             eprint!("{}", report::render(&error));
             report::exit_code(&error)
         }

@@ -10,7 +10,7 @@ use super::host::{self, Wanted};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::up::virtual_only;
-use super::{lock, medium};
+use super::{lock, machines, medium};
 use crate::generate;
 use crate::machine::install::{install, requirements};
 use crate::machine::{Arch, Host, HostOptions, Medium, process};
@@ -89,14 +89,7 @@ pub fn install_named(
 fn chosen<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>> {
     let mut nodes = Vec::new();
     for name in names {
-        let known = topology.nodes.iter().map(|node| node.name.as_str());
-        let node = topology
-            .node(name)
-            .ok_or_else(|| anyhow!("cluster.json has no node {name:?}"))
-            .hint(format!(
-                "its nodes are {}",
-                known.collect::<Vec<_>>().join(", ")
-            ))?;
+        let node = machines::named(topology, name)?;
         if !nodes.contains(&node) {
             nodes.push(node);
         }

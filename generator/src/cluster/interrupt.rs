@@ -11,12 +11,12 @@ use crate::report::{Code, INTERRUPTED};
 
 /// Whether the user has asked to stop.
 #[derive(Debug, Clone)]
-pub(super) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Takes over SIGINT and SIGTERM for the rest of the process. SIGHUP keeps its
     /// meaning: `nohup hardway up` goes on after a logout.
-    pub(super) fn install() -> Result<Self> {
+    pub(crate) fn install() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&flag))
@@ -32,16 +32,16 @@ impl Interrupt {
     }
 
     /// The flag itself, for those who wait elsewhere.
-    pub(super) fn flag(&self) -> &AtomicBool {
+    pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0
     }
 
-    pub(super) fn requested(&self) -> bool {
+    pub(crate) fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 
     /// Fails with exit code 130 once the user has asked to stop.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.requested() {
             return Err(anyhow!("interrupted").context(Code(INTERRUPTED)));
         }
@@ -49,7 +49,7 @@ impl Interrupt {
     }
 
     /// Sleeps, unless and until the user asks to stop.
-    pub(super) fn sleep(&self, duration: Duration) -> Result<()> {
+    pub(crate) fn sleep(&self, duration: Duration) -> Result<()> {
         let end = Instant::now() + duration;
         loop {
             self.check()?;

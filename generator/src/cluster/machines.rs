@@ -3,17 +3,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 
 use super::limits::Limits;
 use crate::machine::agent::{Agent, Output};
 use crate::machine::argv::Sockets;
 use crate::machine::process::{self, Running};
-use crate::machine::{Accelerator, Host};
+use crate::machine::{Accelerator, Host, guest};
 use crate::report::WithHint;
 use crate::state::Paths;
-use crate::topology::{Node, NodeName};
+use crate::topology::{Node, NodeName, Topology};
 
 /// How long a killed QEMU with a large memory may take to go.
 const DYING: Duration = Duration::from_secs(5);
@@ -73,6 +73,40 @@ fn dying(running: &Running) -> bool {
         thread::sleep(Duration::from_millis(50));
     }
     true
+}
+
+/// The node of that name.
+pub(super) fn named<'a>(topology: &'a Topology, name: &str) -> Result<&'a Node> {
+    let known = topology.nodes.iter().map(|node| node.name.as_str());
+    topology
+        .node(name)
+        .ok_or_else(|| anyhow!("cluster.json has no node {name:?}"))
+        .hint(format!(
+            "its nodes are {}",
+            known.collect::<Vec<_>>().join(", ")
+        ))
+}
+
+/// The node's installed machine, which must run; else the error says what to type.
+pub(super) fn needed(paths: &Paths, node: &Node) -> Result<Running> {
+    guest(node)?;
+    let files = paths.node(&node.name);
+    match (
+        process::find(paths, &node.name),
+        files.installed().is_file(),
+    ) {
+        (Some(running), true) => Ok(running),
+        (Some(_), false) => Err(anyhow!("{} is being installed", node.name)).hint(format!(
+            "follow it with: tail -f {}",
+            files.install_log().display()
+        )),
+        (None, true) => {
+            Err(anyhow!("{}'s machine does not run", node.name)).hint("start it: hardway up")
+        }
+        (None, false) => {
+            Err(anyhow!("{} is not installed", node.name)).hint("install and start it: hardway up")
+        }
+    }
 }
 
 /// Every node that has a machine's folder, also one that cluster.json no longer names.

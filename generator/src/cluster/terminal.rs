@@ -3,8 +3,9 @@
 //! `^C`, which the terminal itself shows for Ctrl-C, would push the moving lines up
 //! by one, and the topmost would stay behind for good.
 
-use std::io::Stderr;
+use std::io::{Stderr, Stdin};
 
+use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
@@ -38,4 +39,29 @@ impl Drop for Quiet {
 /// Whether we are in the foreground: who changes a terminal from the background is stopped.
 fn ours(terminal: &Stderr) -> bool {
     tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
+}
+
+/// Standard input's terminal, handing on every key as it is pressed, until it is dropped:
+/// also when a panic unwinds.
+#[derive(Debug)]
+pub(super) struct Raw {
+    terminal: Stdin,
+    before: Termios,
+}
+
+impl Raw {
+    pub(super) fn new() -> Result<Self, Errno> {
+        let terminal = std::io::stdin();
+        let before = tcgetattr(&terminal)?;
+        let mut modes = before.clone();
+        modes.make_raw();
+        tcsetattr(&terminal, OptionalActions::Drain, &modes)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);
+    }
 }

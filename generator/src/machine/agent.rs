@@ -21,7 +21,11 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 
 /// A connection to one guest's agent. QEMU serves one at a time: drop it soon.
 #[derive(Debug)]
-pub struct Agent(Channel);
+pub struct Agent {
+    channel: Channel,
+    /// When all of the conversation must be over, where there is such a time.
+    end: Option<Instant>,
+}
 
 /// What a command in the guest did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +44,16 @@ impl Agent {
 
     /// As [`Agent::connect`], with a limit of one's own for the handshake.
     pub fn connect_within(socket: &Path, limit: Duration) -> Result<Self> {
+        Self::handshake(socket, Instant::now() + limit, None)
+    }
+
+    /// As [`Agent::connect`], with the handshake and all that follows over at `end`.
+    pub fn connect_until(socket: &Path, end: Instant) -> Result<Self> {
+        Self::handshake(socket, end, Some(end))
+    }
+
+    fn handshake(socket: &Path, deadline: Instant, end: Option<Instant>) -> Result<Self> {
         let connect = || -> Result<Self> {
-            let deadline = Instant::now() + limit;
             let mut channel = Channel::connect(socket, deadline)?;
             let token = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos();
             // 0xff makes the agent forget a half-read command, and comes back before the answer.
@@ -57,17 +69,23 @@ impl Agent {
                     break;
                 }
             }
-            Ok(Self(channel))
+            Ok(Self { channel, end })
         };
         connect()
             .with_context(|| format!("the guest agent does not answer on {}", socket.display()))
     }
 
+    /// The end of something that may take as long as `limit`.
+    fn deadline(&self, limit: Duration) -> Instant {
+        let deadline = Instant::now() + limit;
+        self.end.map_or(deadline, |end| end.min(deadline))
+    }
+
     /// Runs one of the agent's own commands.
     pub fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
-        let deadline = Instant::now() + LIMIT;
-        self.0.request(command, arguments, deadline)?;
-        self.0
+        let deadline = self.deadline(LIMIT);
+        self.channel.request(command, arguments, deadline)?;
+        self.channel
             .receive(deadline)
             .and_then(returned)
             .with_context(|| format!("the guest agent's {command} failed"))?
@@ -82,7 +100,7 @@ impl Agent {
     /// One that takes longer goes on: the agent has no way to stop it.
     pub fn exec(&mut self, argv: &[&str], limit: Duration) -> Result<Output> {
         let (program, arguments) = argv.split_first().context("no program to run")?;
-        let deadline = Instant::now() + limit;
+        let deadline = self.deadline(limit);
         let started = self.execute(
             "guest-exec",
             &json!({ "path": program, "arg": arguments, "capture-output": true }),
@@ -106,6 +124,17 @@ impl Agent {
         }
     }
 
+    /// By how much the guest's clock is behind the host's; none where it is not.
+    pub fn behind(&mut self) -> Result<Duration> {
+        // Asked before: what the question takes must not count.
+        let host = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let guest = self
+            .execute("guest-get-time", &json!({}))?
+            .as_u64()
+            .context("the guest agent's time is no number")?;
+        Ok(host.saturating_sub(Duration::from_nanos(guest)))
+    }
+
     /// Sets the guest's clock to the host's.
     pub fn set_clock(&mut self) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
@@ -124,8 +153,8 @@ impl Agent {
 
     /// Asks the guest to power itself off; no answer comes.
     pub fn shutdown(&mut self) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        self.0
+        let deadline = self.deadline(LIMIT);
+        self.channel
             .request("guest-shutdown", &json!({ "mode": "powerdown" }), deadline)
     }
 }

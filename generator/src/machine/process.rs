@@ -5,8 +5,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::json;
@@ -187,6 +188,28 @@ impl Running {
     /// The guest agent of this machine.
     pub fn agent(&self) -> Result<Agent> {
         Agent::connect(&self.socket("qga"))
+    }
+
+    /// The same, with a limit for its first answer.
+    pub fn agent_within(&self, limit: Duration) -> Result<Agent> {
+        Agent::connect_within(&self.socket("qga"), limit)
+    }
+
+    /// The serial console, for one at a time.
+    pub fn console(&self) -> Result<UnixStream> {
+        let socket = self.socket("con");
+        UnixStream::connect(&socket)
+            .with_context(|| format!("cannot connect to {}", socket.display()))
+    }
+
+    /// The same, with the whole conversation over at `end`.
+    pub fn agent_until(&self, end: Instant) -> Result<Agent> {
+        Agent::connect_until(&self.socket("qga"), end)
+    }
+
+    /// QMP, with a limit for each step of it.
+    pub fn qmp_within(&self, limit: Duration) -> Result<Qmp> {
+        Qmp::connect_within(&self.socket("qmp"), limit)
     }
 
     pub fn qmp(&self) -> Result<Qmp> {

@@ -14,17 +14,25 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// A connection to one machine's QEMU, which serves one at a time: drop it soon.
 #[derive(Debug)]
-pub struct Qmp(Channel);
+pub struct Qmp {
+    channel: Channel,
+    limit: Duration,
+}
 
 impl Qmp {
     /// Connects and leaves the negotiation mode.
     pub fn connect(socket: &Path) -> Result<Self> {
+        Self::connect_within(socket, LIMIT)
+    }
+
+    /// As [`Qmp::connect`], with a limit of one's own for this and for each command.
+    pub fn connect_within(socket: &Path, limit: Duration) -> Result<Self> {
         let connect = || -> Result<Self> {
-            let deadline = Instant::now() + LIMIT;
+            let deadline = Instant::now() + limit;
             let mut channel = Channel::connect(socket, deadline)?;
             let greeting = channel.receive(deadline)?;
             greeting.get("QMP").context("no greeting")?;
-            let mut qmp = Self(channel);
+            let mut qmp = Self { channel, limit };
             qmp.execute("qmp_capabilities", &json!({}))?;
             Ok(qmp)
         };
@@ -33,7 +41,7 @@ impl Qmp {
 
     /// Runs `command` and returns what it returned. Events in between are skipped.
     pub fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
-        self.execute_within(command, arguments, LIMIT)
+        self.execute_within(command, arguments, self.limit)
     }
 
     /// As [`Qmp::execute`], with a limit of one's own.
@@ -45,9 +53,9 @@ impl Qmp {
     ) -> Result<Value> {
         let mut run = || -> Result<Value> {
             let deadline = Instant::now() + limit;
-            self.0.request(command, arguments, deadline)?;
+            self.channel.request(command, arguments, deadline)?;
             loop {
-                if let Some(value) = returned(self.0.receive(deadline)?)? {
+                if let Some(value) = returned(self.channel.receive(deadline)?)? {
                     return Ok(value);
                 }
             }

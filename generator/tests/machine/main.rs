@@ -18,6 +18,7 @@ use hardway::report;
 use hardway::state::Paths;
 use hardway::topology::{self, Machine, Node, Sources, Topology};
 
+mod console;
 mod snapshot;
 
 /// From power-on to the firmware's shell, emulated on a loaded host.
@@ -40,6 +41,8 @@ impl Bench {
                 "east": { "role": "worker", "address": "10.240.0.21" }
             }
         }"#;
+        // For the command line; the tests' own machines are smaller.
+        fs::write(folder.path().join("cluster.json"), json).unwrap();
         let environment = BTreeMap::from([("API_PORT".to_owned(), free_port().to_string())]);
         let mut topology = topology::parse(&Sources {
             dir: folder.path(),
