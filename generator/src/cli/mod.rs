@@ -19,8 +19,10 @@ mod init;
 mod install;
 mod kubectl;
 mod lint;
+mod logs;
 mod man;
 mod medium;
+mod print;
 mod reset;
 mod restore;
 mod schema;
@@ -60,6 +62,7 @@ enum Verb {
     Bootstrap(bootstrap::Args),
     Verify(verify::Args),
     Status(status::Args),
+    Logs(logs::Args),
     Console(console::Args),
     Kubectl(kubectl::Args),
     Snapshot(snapshot::Args),
@@ -93,6 +96,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Bootstrap(args) => bootstrap::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
         Verb::Status(args) => status::run(global, args),
+        Verb::Logs(args) => logs::run(global, args),
         Verb::Console(args) => console::run(global, args),
         Verb::Kubectl(args) => kubectl::run(global, args),
         Verb::Snapshot(args) => snapshot::run(global, args),

@@ -9,7 +9,7 @@ use super::pods;
 use super::wait::{Look, words};
 use crate::state::Paths;
 
-const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/kube-system/deployments/coredns";
+pub(super) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/kube-system/deployments/coredns";
 const PODS: &str = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns";
 
 /// Creates CoreDNS, or gives it back what hosts/addons/coredns.yaml says.
@@ -38,7 +38,7 @@ pub(super) fn look(admin: &Client) -> Look<()> {
 }
 
 /// The Deployment's own word, unless it is about an older version of it.
-fn is_available(deployment: &Value) -> bool {
+pub(super) fn is_available(deployment: &Value) -> bool {
     let status = &deployment["status"];
     let conditions = status["conditions"].as_array().into_iter().flatten();
     status["observedGeneration"].as_i64() >= deployment["metadata"]["generation"].as_i64()

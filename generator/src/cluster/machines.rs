@@ -11,6 +11,7 @@ use crate::machine::agent::{Agent, Output};
 use crate::machine::argv::Sockets;
 use crate::machine::process::{self, Running};
 use crate::machine::{Accelerator, Host, guest};
+use crate::plan::NodePlan;
 use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{Node, NodeName, Topology};
@@ -159,4 +160,24 @@ pub(super) fn in_guest(
             node.name,
             paths.node(&node.name).serial_log().display()
         ))
+}
+
+/// The units of a node's components, and the one that guards its keys.
+pub(super) fn units(node: &NodePlan) -> Vec<String> {
+    let mut units = vec!["hardway-pki.service".to_owned()];
+    units.extend(node.components.keys().map(|name| format!("{name}.service")));
+    units
+}
+
+/// What `systemctl is-active UNIT…` said of each: it prints a state a unit, in the order
+/// of its arguments. (Its exit code is 0 as soon as one of them is active.)
+pub(super) fn states<'a>(
+    units: &'a [String],
+    stdout: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let states = stdout
+        .lines()
+        .map(str::trim)
+        .chain(std::iter::repeat("unknown"));
+    units.iter().map(String::as_str).zip(states)
 }

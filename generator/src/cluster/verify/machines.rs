@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 
 use super::{Bench, Found, seen};
-use crate::cluster::machines::in_guest;
+use crate::cluster::machines::{self, in_guest};
 use crate::cluster::nodes;
 use crate::plan::{self, NodePlan};
 use crate::topology::{Cni, Node};
@@ -15,7 +15,7 @@ pub(super) fn units(bench: &Bench<'_>) -> Result<Found> {
     let mut count = 0;
     let mut problems = Vec::new();
     for node in &bench.plan.nodes {
-        let units = units_of(node);
+        let units = machines::units(node);
         count += units.len();
         let mut command = vec!["systemctl", "is-active"];
         command.extend(units.iter().map(String::as_str));
@@ -44,22 +44,10 @@ pub(super) fn units(bench: &Bench<'_>) -> Result<Found> {
     seen(format!("{count} units on {} nodes", bench.plan.nodes.len()))
 }
 
-fn units_of(node: &NodePlan) -> Vec<String> {
-    let mut units = vec!["hardway-pki.service".to_owned()];
-    units.extend(node.components.keys().map(|name| format!("{name}.service")));
-    units
-}
-
-/// `is-active` prints a state a unit, in the order of its arguments. (Its exit
-/// code is 0 as soon as one of them is active.)
 fn inactive(node: &NodePlan, units: &[String], stdout: &str) -> Vec<String> {
-    let mut states = stdout.lines().map(str::trim);
-    units
-        .iter()
-        .filter_map(|unit| {
-            let state = states.next().unwrap_or("unknown");
-            (state != "active").then(|| format!("{}: {unit} is {state}", node.name))
-        })
+    machines::states(units, stdout)
+        .filter(|(_, state)| *state != "active")
+        .map(|(unit, state)| format!("{}: {unit} is {state}", node.name))
         .collect()
 }
 
@@ -124,7 +112,7 @@ mod tests {
         let topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
         let plan = plan::plan(&topology);
         let node = &plan.nodes[0];
-        let units = units_of(node);
+        let units = machines::units(node);
         assert_eq!(
             units,
             [

@@ -1,0 +1,69 @@
+//! What a running machine says of itself: QEMU whether the guest goes on, the guest
+//! agent what its units do and what time it is there.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{Clock, Machine, NodeStatus};
+use crate::cluster::machines;
+use crate::cluster::wait::words;
+use crate::machine::agent::Agent;
+use crate::machine::process::Running;
+use crate::plan::NodePlan;
+
+/// How long QEMU may take; busy with a snapshot it does not answer at all.
+const QEMU: Duration = Duration::from_millis(300);
+
+/// A clock that is further behind than this is set.
+const BEHIND: Duration = Duration::from_secs(5);
+
+/// Fills in what the machine tells before `end`.
+pub(super) fn ask(running: &Running, plan: &NodePlan, end: Instant, status: &mut NodeStatus) {
+    if let Some(word) = stands_still(running) {
+        status.machine = Machine::Paused;
+        status.silent = Some(format!("its guest stands still ({word})"));
+        return;
+    }
+    let asked = running.agent_until(end).and_then(|mut agent| {
+        status.units = Some(units(&mut agent, plan)?);
+        status.clock = clock(&mut agent)?;
+        Ok(())
+    });
+    if let Err(error) = asked {
+        status.silent = Some(words(&error));
+    }
+}
+
+/// QEMU's word for why the guest does not go on, where it does not.
+fn stands_still(running: &Running) -> Option<String> {
+    let mut qmp = running.qmp_within(QEMU).ok()?;
+    let answer = qmp.execute("query-status", &json!({})).ok()?;
+    (answer["running"] == Value::Bool(false))
+        .then(|| answer["status"].as_str().unwrap_or("paused").to_owned())
+}
+
+fn units(agent: &mut Agent, plan: &NodePlan) -> Result<BTreeMap<String, String>> {
+    let units = machines::units(plan);
+    let mut command = vec!["systemctl", "is-active"];
+    command.extend(units.iter().map(String::as_str));
+    // The agent's own end comes first.
+    let output = agent.exec(&command, Duration::from_secs(60))?;
+    Ok(machines::states(&units, &output.stdout)
+        .map(|(unit, state)| (unit.to_owned(), state.to_owned()))
+        .collect())
+}
+
+/// Sets a clock that is behind, as it is after the host has slept.
+fn clock(agent: &mut Agent) -> Result<Option<Clock>> {
+    let behind = agent.behind()?;
+    if behind <= BEHIND {
+        return Ok(None);
+    }
+    Ok(Some(Clock {
+        behind_seconds: behind.as_secs(),
+        set: agent.set_clock().is_ok(),
+    }))
+}

@@ -1,0 +1,212 @@
+//! `hardway status`: machines, units, Nodes and addons at a glance, without the lock
+//! and within two seconds, so that it answers while `up` works.
+//!
+//! Everything is asked at once, each answer with a limit. It changes one thing: a guest's
+//! clock that is behind, as after the host has slept, is set.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use self::addons::Addon;
+use self::advice::Problem;
+use super::nodes::Registered;
+use crate::machine::process;
+use crate::plan::{self, NodePlan};
+use crate::state::Paths;
+use crate::topology::{Cni, Node, Topology};
+
+mod addons;
+mod advice;
+mod api;
+mod guest;
+mod text;
+
+pub use text::text;
+
+/// How long the guests may take for all that they are asked.
+const GUESTS: Duration = Duration::from_millis(1600);
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub cluster: String,
+    /// The administrator's kubeconfig, once there is one.
+    pub kubeconfig: Option<String>,
+    pub api: Api,
+    pub nodes: Vec<NodeStatus>,
+    /// What runs in the cluster for the cluster; none while the API server does not answer.
+    pub addons: Vec<Addon>,
+    /// What is wrong, and what to type.
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Api {
+    pub url: String,
+    pub ready: bool,
+    /// Why it is not ready.
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Machine {
+    NotInstalled,
+    Installing,
+    Stopped,
+    /// It has ended without being shut down.
+    Died,
+    Running,
+    /// QEMU is there, and the guest stands still.
+    Paused,
+    /// A machine of the user's own, which is not looked into.
+    Own,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    pub name: String,
+    pub role: String,
+    pub machine: Machine,
+    /// QEMU's process.
+    pub pid: Option<i32>,
+    /// systemd's word on each unit of the node's components, where the guest agent answers.
+    pub units: Option<BTreeMap<String, String>>,
+    /// Why a running guest says nothing.
+    pub silent: Option<String>,
+    /// A clock that was found behind the host's.
+    pub clock: Option<Clock>,
+    /// What the API server knows of it; a control plane without a kubelet is no Node.
+    pub node: Option<Registered>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Clock {
+    pub behind_seconds: u64,
+    /// Whether it could be set right.
+    pub set: bool,
+}
+
+impl Status {
+    /// Whether anything has been made yet.
+    pub fn exists(&self) -> bool {
+        let made = |node: &NodeStatus| match node.machine {
+            Machine::NotInstalled => false,
+            Machine::Own => self.kubeconfig.is_some(),
+            _ => true,
+        };
+        self.nodes.iter().any(made)
+    }
+}
+
+/// Looks, and waits for nobody.
+pub fn status(paths: &Paths, topology: &Topology) -> Status {
+    let plan = plan::plan(topology);
+    let end = Instant::now() + GUESTS;
+    let control_plane_runs = topology.remote().is_some()
+        || topology
+            .control_planes()
+            .any(|node| process::find(paths, &node.name).is_some());
+    let (mut nodes, answer) = thread::scope(|scope| {
+        let asked: Vec<_> = topology
+            .nodes
+            .iter()
+            .zip(&plan.nodes)
+            .map(|(node, plan)| scope.spawn(move || machine(paths, node, plan, end)))
+            .collect();
+        let answer = control_plane_runs.then(|| api::ask(paths, topology));
+        let nodes: Vec<NodeStatus> = asked
+            .into_iter()
+            .zip(&topology.nodes)
+            .map(|(asked, node)| asked.join().unwrap_or_else(|_| unknown(node)))
+            .collect();
+        (nodes, answer)
+    });
+    let (ready, reason, addons) = match answer {
+        None => {
+            let runs = nodes.iter().any(|node| node.pid.is_some());
+            let what = if runs {
+                "no control plane"
+            } else {
+                "no machine"
+            };
+            (false, Some(format!("{what} runs")), Vec::new())
+        }
+        Some(answer) => {
+            for node in &mut nodes {
+                let mut registered = answer.registered.iter();
+                node.node = registered.find(|found| found.name == node.name).cloned();
+            }
+            (answer.reason.is_none(), answer.reason, answer.addons)
+        }
+    };
+    let kubeconfig = paths.kubeconfig();
+    let mut status = Status {
+        cluster: topology.name.clone(),
+        kubeconfig: kubeconfig
+            .is_file()
+            .then(|| kubeconfig.display().to_string()),
+        api: Api {
+            url: format!("https://127.0.0.1:{}", topology.api_port),
+            ready,
+            reason,
+        },
+        nodes,
+        addons,
+        problems: Vec::new(),
+    };
+    if status.exists() {
+        status.problems = advice::problems(&status, paths, topology);
+    }
+    status
+}
+
+/// The addons that a cluster has.
+fn expected(topology: &Topology) -> &'static [addons::Kind] {
+    match topology.cni {
+        Cni::Bridge => &[addons::Kind::CoreDns],
+        Cni::Cilium => &[addons::Kind::CoreDns, addons::Kind::Cilium],
+    }
+}
+
+fn unknown(node: &Node) -> NodeStatus {
+    NodeStatus {
+        name: node.name.to_string(),
+        role: node.role.to_string(),
+        machine: Machine::Own,
+        pid: None,
+        units: None,
+        silent: None,
+        clock: None,
+        node: None,
+    }
+}
+
+fn machine(paths: &Paths, node: &Node, plan: &NodePlan, end: Instant) -> NodeStatus {
+    let mut status = unknown(node);
+    if node.remote().is_some() {
+        return status;
+    }
+    let files = paths.node(&node.name);
+    let installed = files.installed().is_file();
+    let running = process::find(paths, &node.name);
+    status.pid = running.as_ref().map(process::Running::pid);
+    status.machine = match (&running, installed) {
+        (Some(_), true) => Machine::Running,
+        (Some(_), false) => Machine::Installing,
+        // QEMU removes its process id's file when it ends in order.
+        (None, true) if files.qemu_pid().is_file() => Machine::Died,
+        (None, true) => Machine::Stopped,
+        (None, false) => Machine::NotInstalled,
+    };
+    if let (Some(running), true) = (running, installed) {
+        guest::ask(&running, plan, end, &mut status);
+    }
+    status
+}

@@ -1,0 +1,10 @@
+//! What a person sees of a cluster: `status`, `logs`, `top`, `doctor`. Machines are
+//! stand-ins here: a process, and the sockets of QEMU and of the guest agent.
+
+#![allow(clippy::unwrap_used)] // clippy.toml covers test functions, not their helpers
+
+#[path = "../common/api_server.rs"]
+mod api_server;
+mod logs;
+mod status;
+mod support;

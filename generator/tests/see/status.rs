@@ -1,0 +1,176 @@
+//! `hardway status`: what is well, what is wrong, and what to type about it.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::Cluster;
+
+const NONE: Duration = Duration::ZERO;
+
+fn all_active(words: &[&str]) -> (i32, String) {
+    assert_eq!(words[..2], ["systemctl", "is-active"]);
+    (0, "active\n".repeat(words.len() - 2))
+}
+
+fn node(ready: &str) -> Value {
+    json!({ "items": [{
+        "metadata": { "name": "sigma" },
+        "status": {
+            "addresses": [{ "type": "InternalIP", "address": "10.240.0.21" }],
+            "conditions": [{ "type": "Ready", "status": ready, "message": "Kubelet stopped posting node status." }],
+            "nodeInfo": { "kubeletVersion": "v1.36.3" },
+        },
+    }] })
+}
+
+fn coredns(available: u64) -> Value {
+    let status = if available > 0 { "True" } else { "False" };
+    json!({
+        "metadata": { "generation": 1 },
+        "spec": { "replicas": 1, "template": { "spec": { "containers": [
+            { "image": "registry.k8s.io/coredns/coredns:v1.14.0" },
+        ] } } },
+        "status": {
+            "observedGeneration": 1, "availableReplicas": available,
+            "conditions": [{ "type": "Available", "status": status }],
+        },
+    })
+}
+
+fn well(path: &str) -> (u16, Value) {
+    match path {
+        "/readyz" => (200, json!("ok")),
+        "/api/v1/nodes" => (200, node("True")),
+        _ => (200, coredns(1)),
+    }
+}
+
+fn unwell(path: &str) -> (u16, Value) {
+    match path {
+        "/readyz" => (200, json!("ok")),
+        "/api/v1/nodes" => (200, node("Unknown")),
+        _ if path.contains("/pods") => (200, json!({ "items": [] })),
+        _ => (200, coredns(0)),
+    }
+}
+
+fn not_ready(path: &str) -> (u16, Value) {
+    match path {
+        "/readyz" => (500, json!({ "message": "etcd failed: reason withheld" })),
+        _ => (404, json!({ "message": "not found" })),
+    }
+}
+
+#[test]
+fn a_cluster_that_is_well() {
+    let mut cluster = Cluster::new(well);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.machine("sigma", NONE, all_active);
+    let table = "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  5/5    -      -        -
+sigma    worker         running  4/4    yes    v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      1/1    v1.14.0  -
+";
+    cluster.says(&["status"], table);
+
+    let status: Value =
+        serde_json::from_str(&cluster.hardway(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["nodes"][1]["units"]["kubelet.service"], "active");
+    assert_eq!(status["nodes"][1]["machine"], "running");
+
+    // Again and again, apart by a line; and a reader that leaves ends it.
+    let mut watch = cluster
+        .command(&["status", "--watch"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let heads = lines.by_ref().map_while(Result::ok);
+    let seen: Vec<String> = heads.take_while(|line| line != "---").collect();
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    drop(lines);
+    assert_eq!(watch.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_comes_with_what_to_type() {
+    let mut cluster = Cluster::new(unwell);
+    cluster.machine("alpha", Duration::from_millis(3_600_900), |words| {
+        let states = words[2..].iter().map(|unit| match *unit {
+            "kube-scheduler.service" => "failed\n",
+            _ => "active\n",
+        });
+        (3, states.collect())
+    });
+    cluster.machine("sigma", NONE, all_active);
+    cluster.dies("sigma");
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  4/5    -      -        -
+sigma    worker         died     -      no     v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      0/1    v1.14.0  -
+
+alpha's clock was 3600 s behind, as after the host has slept; it is set right
+
+kube-scheduler.service on alpha is failed
+    hardway logs alpha kube-scheduler
+
+sigma's machine died; what QEMU said is in [cluster]/.hardway/nodes/sigma/qemu.log
+    hardway up
+
+CoreDNS is not ready: no Pod has been created
+    hardway kubectl -n kube-system describe pods -l k8s-app=kube-dns
+",
+    );
+}
+
+#[test]
+fn an_api_server_that_is_not_ready_and_a_guest_that_is_silent() {
+    let mut cluster = Cluster::new(not_ready);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.silent_machine("sigma");
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] not ready: HTTP 500: etcd failed: reason withheld
+NAME   ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha  control-plane  running  5/5    -      -        -
+sigma  worker         running  -      -      -        -
+
+sigma runs, and its guest agent does not answer: it starts, or hangs
+    hardway console sigma
+
+the API server is not ready: HTTP 500: etcd failed: reason withheld
+    hardway logs alpha kube-apiserver
+",
+    );
+}
+
+#[test]
+fn machines_that_are_off() {
+    let cluster = Cluster::new(well);
+    cluster.installed("alpha");
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] not ready: no machine runs
+NAME   ROLE           MACHINE        UNITS  READY  VERSION  INTERNAL-IP
+alpha  control-plane  stopped        -      -      -        -
+sigma  worker         not installed  -      -      -        -
+
+sigma is not installed
+    hardway up
+
+alpha is stopped
+    hardway up
+",
+    );
+}
