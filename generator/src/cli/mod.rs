@@ -12,6 +12,7 @@ mod bootstrap;
 mod completions;
 mod console;
 mod destroy;
+mod doctor;
 mod down;
 mod export;
 mod generate;
@@ -58,6 +59,7 @@ enum Verb {
     Medium(medium::Args),
     Install(install::Args),
     Up(up::Args),
+    Doctor(doctor::Args),
     Export(export::Args),
     Bootstrap(bootstrap::Args),
     Verify(verify::Args),
@@ -92,6 +94,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Medium(args) => medium::run(global, args),
         Verb::Install(args) => install::run(global, args),
         Verb::Up(args) => up::run(global, args),
+        Verb::Doctor(args) => doctor::run(global, args),
         Verb::Export(args) => export::run(global, args),
         Verb::Bootstrap(args) => bootstrap::run(global, args),
         Verb::Verify(args) => verify::run(global, args),

@@ -7,6 +7,7 @@ mod cilium;
 pub mod console;
 pub mod destroy;
 mod dns;
+pub mod doctor;
 pub mod down;
 mod fresh;
 mod host;

@@ -120,11 +120,14 @@ fn remove(file: &Path) -> Result<()> {
 
 /// Runs the `qemu-img` beside this QEMU, or the one on the PATH.
 pub(super) fn qemu_img<const N: usize>(qemu: &Path, arguments: [OsString; N]) -> Result<String> {
-    let beside = qemu.with_file_name("qemu-img");
-    let program = Some(beside)
+    tool::ask(&images_program(qemu)?, arguments)
+}
+
+/// The `qemu-img` beside this QEMU, or the one on the PATH.
+pub(super) fn images_program(qemu: &Path) -> Result<PathBuf> {
+    Some(qemu.with_file_name("qemu-img"))
         .filter(|path| path.is_file())
         .or_else(|| tool::search("qemu-img"))
         .ok_or_else(|| anyhow!("qemu-img is not installed"))
-        .hint("Debian: apt install qemu-utils; Nix: nix profile install nixpkgs#qemu; Homebrew: brew install qemu")?;
-    tool::ask(&program, arguments)
+        .hint("Debian: apt install qemu-utils; Nix: nix profile install nixpkgs#qemu; Homebrew: brew install qemu")
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::accelerator::{self, Accelerator};
-use super::{Arch, Firmware, tool};
+use super::{Arch, Firmware, disk, tool};
 use crate::file;
 use crate::report::WithHint;
 use crate::state::Paths;
@@ -37,6 +37,19 @@ pub struct Host {
     /// Why a present accelerator is not used; shown once.
     pub passed_over: Option<String>,
     pub firmware: Firmware,
+}
+
+/// What a host offers, or why not.
+#[derive(Debug)]
+pub struct Parts {
+    pub arch: Arch,
+    /// Its version and its path.
+    pub qemu: Result<(String, PathBuf)>,
+    /// qemu-img.
+    pub images: Result<PathBuf>,
+    pub firmware: Result<Firmware>,
+    /// The one that runs a guest, and why a present one does not; none where nothing could be tried.
+    pub accelerator: Option<Result<(Accelerator, Option<String>)>>,
 }
 
 /// Since this version QEMU joins guests over Unix datagram sockets (`-netdev dgram`).
@@ -93,6 +106,37 @@ impl Host {
         Ok(host)
     }
 
+    /// What [`Host::detect`] would find, each part by itself, and pins nothing.
+    pub fn look(paths: &Paths) -> Result<Parts> {
+        let pinned = Self::pinned(paths)?;
+        let arch = pinned.as_ref().map_or_else(Arch::native, |host| host.arch);
+        let qemu = match &pinned {
+            Some(pinned) if pinned.qemu.is_file() => Ok(pinned.qemu.clone()),
+            _ => on_path(arch),
+        };
+        let qemu = qemu.and_then(|qemu| Ok((version(&qemu)?, qemu)));
+        let program = qemu
+            .as_ref()
+            .map_or_else(|_| PathBuf::from(arch.qemu()), |(_, qemu)| qemu.clone());
+        let firmware = match &pinned {
+            Some(pinned) if pinned.firmware.exists() => Ok(pinned.firmware.clone()),
+            _ => Firmware::find(arch, &program),
+        };
+        let accelerator = match (&qemu, &firmware, disk::images_program(&program)) {
+            (Ok((version, qemu)), Ok(firmware), Ok(_)) => {
+                Some(try_accelerators(arch, qemu, version, firmware))
+            }
+            _ => None,
+        };
+        Ok(Parts {
+            arch,
+            images: disk::images_program(&program),
+            qemu,
+            firmware,
+            accelerator,
+        })
+    }
+
     /// What an earlier run pinned, if there was one.
     pub fn pinned(paths: &Paths) -> Result<Option<Self>> {
         let file = paths.machine_json();
@@ -122,6 +166,25 @@ impl Host {
     pub fn patience(&self) -> u32 {
         self.accelerator.patience()
     }
+}
+
+fn try_accelerators(
+    arch: Arch,
+    qemu: &Path,
+    version: &str,
+    firmware: &Firmware,
+) -> Result<(Accelerator, Option<String>)> {
+    let mut host = Host {
+        arch,
+        qemu: qemu.to_path_buf(),
+        version: version.to_owned(),
+        machine: newest_machine(qemu, arch)?,
+        accelerator: Accelerator::Tcg,
+        passed_over: None,
+        firmware: firmware.clone(),
+    };
+    accelerator::choose(&mut host, None)?;
+    Ok((host.accelerator, host.passed_over))
 }
 
 fn absolute(program: &Path) -> Result<PathBuf> {

@@ -32,7 +32,7 @@ mod tool;
 pub use accelerator::Accelerator;
 pub use arch::Arch;
 pub use firmware::Firmware;
-pub use host::{Host, HostOptions};
+pub use host::{Host, HostOptions, Parts};
 pub use medium::Medium;
 pub(crate) use medium::{digest, hexadecimal};
 pub use platform::Platform;

@@ -17,6 +17,7 @@ mod requests;
 mod san;
 mod service_account;
 mod store;
+mod validity;
 
 pub use ensure::{Summary, ensure};
 pub use fingerprint::fingerprint;
@@ -24,6 +25,7 @@ pub use identity::{Identity, admin_identity, bootstrap_identity};
 pub use kubeconfig::host_kubeconfig;
 pub use requests::requests;
 pub use store::node_files;
+pub use validity::{Validity, validities};
 
 use time::Duration;
 

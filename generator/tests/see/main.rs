@@ -5,6 +5,7 @@
 
 #[path = "../common/api_server.rs"]
 mod api_server;
+mod doctor;
 mod logs;
 mod status;
 mod support;
