@@ -29,6 +29,7 @@ mod restore;
 mod schema;
 mod snapshot;
 mod status;
+mod top;
 mod up;
 mod verify;
 
@@ -66,6 +67,7 @@ enum Verb {
     Status(status::Args),
     Logs(logs::Args),
     Console(console::Args),
+    Top(top::Args),
     Kubectl(kubectl::Args),
     Snapshot(snapshot::Args),
     Restore(restore::Args),
@@ -101,6 +103,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Status(args) => status::run(global, args),
         Verb::Logs(args) => logs::run(global, args),
         Verb::Console(args) => console::run(global, args),
+        Verb::Top(args) => top::run(global, args),
         Verb::Kubectl(args) => kubectl::run(global, args),
         Verb::Snapshot(args) => snapshot::run(global, args),
         Verb::Restore(args) => restore::run(global, args),

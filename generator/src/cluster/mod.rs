@@ -27,6 +27,7 @@ pub mod status;
 mod table;
 mod terminal;
 pub mod tools;
+pub mod top;
 pub mod up;
 pub mod verify;
 mod wait;

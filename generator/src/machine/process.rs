@@ -23,6 +23,9 @@ use crate::state::{NodePaths, Paths};
 use crate::topology::{Node, NodeName, Topology};
 
 mod identity;
+mod usage;
+
+pub use usage::Usage;
 
 /// QEMU is in the background within a second; a loaded host may need longer.
 const START: Duration = Duration::from_secs(60);

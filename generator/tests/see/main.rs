@@ -9,3 +9,4 @@ mod doctor;
 mod logs;
 mod status;
 mod support;
+mod top;

@@ -102,7 +102,7 @@ fn ticks(stat: &str) -> Option<&str> {
     (state != "Z" && state != "X").then(|| fields.nth(18))?
 }
 
-fn ps(pid: i32, format: &str) -> Option<String> {
+pub(super) fn ps(pid: i32, format: &str) -> Option<String> {
     let pid = pid.to_string();
     tool::ask(Path::new("/bin/ps"), ["-o", format, "-p", &pid]).ok()
 }
