@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
-use ureq::http::{Method, Request};
+use ureq::http::{Method, Request, Response};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-use ureq::{Agent, RequestExt};
+use ureq::{Agent, AsSendBody, Body, RequestExt};
 
 use crate::pki::Identity;
 
@@ -19,7 +19,7 @@ use crate::pki::Identity;
 const LARGEST_ANSWER: u64 = 64 << 20;
 
 /// A client of one API server, as one identity.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client {
     agent: Agent,
     base: String,
@@ -78,7 +78,6 @@ impl Client {
             .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(limit))
             .user_agent(concat!("hardway/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
@@ -87,6 +86,14 @@ impl Client {
             base: format!("https://127.0.0.1:{port}"),
             limit,
         })
+    }
+
+    /// The same client with another limit.
+    pub fn within(&self, limit: Duration) -> Self {
+        Self {
+            limit,
+            ..self.clone()
+        }
     }
 
     pub fn get(&self, path: &str) -> Result<Value> {
@@ -129,6 +136,11 @@ impl Client {
         }
     }
 
+    fn run(&self, request: Request<impl AsSendBody>) -> Result<Response<Body>> {
+        let request = request.with_agent(&self.agent).configure();
+        Ok(request.timeout_global(Some(self.limit)).run()?)
+    }
+
     fn send(&self, method: &Method, path: &str, body: Option<(&str, String)>) -> Result<String> {
         let url = format!("{}{path}", self.base);
         let mut request = Request::builder()
@@ -142,16 +154,16 @@ impl Client {
             Some((_, text)) => request
                 .body(text)
                 .map_err(anyhow::Error::from)
-                .and_then(|request| Ok(request.with_agent(&self.agent).run()?)),
+                .and_then(|request| self.run(request)),
             None => request
                 .body(())
                 .map_err(anyhow::Error::from)
-                .and_then(|request| Ok(request.with_agent(&self.agent).run()?)),
+                .and_then(|request| self.run(request)),
         };
         let mut answer = answer.with_context(|| {
             format!(
                 "no answer to {method} {url} within {} s",
-                self.limit.as_secs_f32()
+                (self.limit.as_secs_f32() * 10.0).round() / 10.0
             )
         })?;
         let text = answer

@@ -23,11 +23,7 @@ pub(super) fn look(admin: &Client) -> Look<()> {
         if is_available(&admin.get(DEPLOYMENT)?) {
             return Ok(None);
         }
-        let list = admin.get(PODS)?;
-        let pods = list["items"]
-            .as_array()
-            .context("the list of Pods has no items")?;
-        Ok(Some(pods::waiting(pods)))
+        waiting(admin).map(Some)
     };
     match missing() {
         Ok(None) => Look::Done(()),
@@ -35,6 +31,15 @@ pub(super) fn look(admin: &Client) -> Look<()> {
         // A busy control plane may be late once.
         Err(error) => Look::Missing(words(&error)),
     }
+}
+
+/// Why its Pods are not ready.
+pub(super) fn waiting(admin: &Client) -> Result<String> {
+    let list = admin.get(PODS)?;
+    let pods = list["items"]
+        .as_array()
+        .context("the list of Pods has no items")?;
+    Ok(pods::waiting(pods))
 }
 
 /// The Deployment's own word, unless it is about an older version of it.

@@ -1,12 +1,14 @@
 //! What runs in the cluster for the cluster: CoreDNS, and Cilium where it is the network.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cluster::api::Client;
 use crate::cluster::dns;
-use crate::cluster::wait::{Look, words};
+use crate::cluster::wait::words;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -44,15 +46,16 @@ impl Kind {
         }
     }
 
-    pub(super) fn ask(self, client: &Client) -> Addon {
+    /// Before `end`; a second question, about an addon that is not ready, only while
+    /// there is time.
+    pub(super) fn ask(self, client: &Client, end: Instant) -> Addon {
         let look = || -> Result<Addon> {
             let found = client.find(self.path())?;
             let mut addon = self.read(found.as_ref());
-            if self == Kind::CoreDns && addon.installed && !addon.ready {
-                addon.reason = match dns::look(client) {
-                    Look::Missing(why) | Look::Lost(why) => Some(why),
-                    Look::Done(()) => None,
-                };
+            let left = end.saturating_duration_since(Instant::now());
+            if self == Kind::CoreDns && addon.installed && !addon.ready && !left.is_zero() {
+                let why = dns::waiting(&client.within(left));
+                addon.reason = why.ok().or(addon.reason);
             }
             Ok(addon)
         };

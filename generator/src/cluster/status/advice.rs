@@ -77,6 +77,10 @@ fn machine(node: &NodeStatus, paths: &Paths, topology: &Topology, found: &mut Ve
             format!("{name} runs, and its guest agent does not answer: it starts, or hangs"),
             format!("hardway console {name}"),
         )),
+        (Machine::Running, None) if node.busy => found.push(problem(
+            format!("{name} is too busy to tell its units in time"),
+            "hardway top",
+        )),
         _ => {}
     }
     for (unit, state) in node.units.iter().flatten() {

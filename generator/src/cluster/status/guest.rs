@@ -27,13 +27,17 @@ pub(super) fn ask(running: &Running, plan: &NodePlan, end: Instant, status: &mut
         status.silent = Some(format!("its guest stands still ({word})"));
         return;
     }
-    let asked = running.agent_until(end).and_then(|mut agent| {
-        status.units = Some(units(&mut agent, plan)?);
+    // The clock comes first: the agent tells it by itself, and the units through a program.
+    let clock = running.agent_until(end).and_then(|mut agent| {
         status.clock = clock(&mut agent)?;
-        Ok(())
+        Ok(agent)
     });
-    if let Err(error) = asked {
-        status.silent = Some(words(&error));
+    match clock {
+        Ok(mut agent) => match units(&mut agent, plan) {
+            Ok(units) => status.units = Some(units),
+            Err(_) => status.busy = true,
+        },
+        Err(error) => status.silent = Some(words(&error)),
     }
 }
 

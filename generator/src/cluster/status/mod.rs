@@ -26,8 +26,8 @@ mod text;
 
 pub use text::text;
 
-/// How long the guests may take for all that they are asked.
-const GUESTS: Duration = Duration::from_millis(1600);
+/// How long everything that is asked may take.
+const LIMIT: Duration = Duration::from_millis(1700);
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,6 +79,8 @@ pub struct NodeStatus {
     pub units: Option<BTreeMap<String, String>>,
     /// Why a running guest says nothing.
     pub silent: Option<String>,
+    /// It answers, and was too busy to tell its units in time.
+    pub busy: bool,
     /// A clock that was found behind the host's.
     pub clock: Option<Clock>,
     /// What the API server knows of it; a control plane without a kubelet is no Node.
@@ -108,7 +110,7 @@ impl Status {
 /// Looks, and waits for nobody.
 pub fn status(paths: &Paths, topology: &Topology) -> Status {
     let plan = plan::plan(topology);
-    let end = Instant::now() + GUESTS;
+    let end = Instant::now() + LIMIT;
     let control_plane_runs = topology.remote().is_some()
         || topology
             .control_planes()
@@ -120,7 +122,7 @@ pub fn status(paths: &Paths, topology: &Topology) -> Status {
             .zip(&plan.nodes)
             .map(|(node, plan)| scope.spawn(move || machine(paths, node, plan, end)))
             .collect();
-        let answer = control_plane_runs.then(|| api::ask(paths, topology));
+        let answer = control_plane_runs.then(|| api::ask(paths, topology, end));
         let nodes: Vec<NodeStatus> = asked
             .into_iter()
             .zip(&topology.nodes)
@@ -183,6 +185,7 @@ fn unknown(node: &Node) -> NodeStatus {
         pid: None,
         units: None,
         silent: None,
+        busy: false,
         clock: None,
         node: None,
     }

@@ -79,6 +79,7 @@ fn node(node: &NodeStatus) -> Vec<Cell> {
             Machine::Own => Cell::plain("your own"),
         },
         match units {
+            None if node.busy => Cell::new("?", Tone::Doubtful),
             None => Cell::plain("-"),
             Some((active, all)) => Cell::new(
                 format!("{active}/{all}"),
