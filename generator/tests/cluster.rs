@@ -309,3 +309,35 @@ fn up_with_cilium_and_no_helm_names_the_package() {
         "{stderr}"
     );
 }
+
+#[test]
+fn up_refuses_a_capture_that_cannot_be() {
+    let folder = cluster();
+    let dir = folder.path();
+    let at = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let (one, absent) = (at("one.pcap"), at("absent/one.pcap"));
+    let up = |pairs: &[&str]| {
+        let mut arguments = vec!["up"];
+        for pair in pairs.chunks(2) {
+            arguments.extend(["--pcap", pair[0], pair[1]]);
+        }
+        let (code, stdout, stderr) = hardway(dir, &arguments);
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        stderr.replace(dir.to_str().unwrap(), "DIR")
+    };
+    assert_eq!(
+        up(&["omega", &one]),
+        "error: cluster.json has no node \"omega\"\nhint: its nodes are alpha, gamma, sigma\n"
+    );
+    assert_eq!(
+        up(&["sigma", &absent]),
+        "error: cannot capture sigma's network\n\
+         caused by: there is no folder DIR/absent\n\
+         hint: mkdir -p DIR/absent\n"
+    );
+    assert_eq!(
+        up(&["sigma", &one, "gamma", &one]),
+        "error: --pcap gamma DIR/one.pcap and --pcap sigma DIR/one.pcap exclude each other\n\
+         hint: one file a node, and one node a file\n"
+    );
+}

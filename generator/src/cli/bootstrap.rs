@@ -23,6 +23,6 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
-    up::bootstrap(&paths, &topology, args.chart.as_deref())?;
+    up::bootstrap(&paths, &topology, args.chart.clone())?;
     Ok(ExitCode::SUCCESS)
 }

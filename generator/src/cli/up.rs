@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::install::Source;
 use super::{Global, init, verify};
-use crate::cluster::up;
+use crate::cluster::capture;
+use crate::cluster::up::{self, Wishes};
 use crate::topology;
 
 /// Install, start and wait until every node is Ready; safe to repeat
@@ -27,6 +28,10 @@ pub(super) struct Args {
     /// Cilium's Helm chart on disk instead of its repository
     #[arg(long, value_name = "DIR")]
     chart: Option<PathBuf>,
+    /// Capture what NODE sends and receives on the nodes' network into FILE, for Wireshark
+    /// or tcpdump; for as long as its machine runs (again for another node)
+    #[arg(long, num_args = 2, value_names = ["NODE", "FILE"])]
+    pcap: Vec<String>,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
@@ -35,13 +40,13 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     }
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
-    up::up(
-        &paths,
-        &topology,
-        &args.source.options(),
-        args.chart.as_deref(),
-        !args.no_snapshot,
-    )?;
+    let wishes = Wishes {
+        source: args.source.options(),
+        chart: args.chart.clone(),
+        snapshot: !args.no_snapshot,
+        captures: capture::captures(&topology, &args.pcap)?,
+    };
+    up::up(&paths, &topology, &wishes)?;
     if args.verify {
         return verify::test(&paths, &topology, false);
     }

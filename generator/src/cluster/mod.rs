@@ -2,6 +2,7 @@
 
 pub mod api;
 mod bootstrap;
+pub mod capture;
 mod child;
 mod cilium;
 pub mod console;

@@ -3,12 +3,13 @@
 //! Each step looks at what is and does only what is missing, so a second `up`
 //! finds nothing to do, and one after a kill goes on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::api::Client;
+use super::capture::Capture;
 use super::host::Wanted;
 use super::install::{Options, Site};
 use super::interrupt::Interrupt;
@@ -18,7 +19,7 @@ use super::progress::Progress;
 use super::wait::{Look, Wait, words};
 use super::{bootstrap, cilium, dns, fresh, lock, nodes, snapshot};
 use crate::machine::install::{drift, installed};
-use crate::machine::{guest, process};
+use crate::machine::{capture, guest, process};
 use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{Cni, Node, Topology};
@@ -31,23 +32,28 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How many nodes' logs an error shows.
 const LOGS: usize = 3;
 
-/// Brings the cluster up. `chart`: Cilium's Helm chart on disk. `snapshot`: after an
-/// installation, save what `reset` goes back to.
-pub fn up(
-    paths: &Paths,
-    topology: &Topology,
-    options: &Options,
-    chart: Option<&Path>,
-    snapshot: bool,
-) -> Result<()> {
+/// What `up` is asked for beside the cluster.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    pub source: Options,
+    /// Cilium's Helm chart on disk.
+    pub chart: Option<PathBuf>,
+    /// After an installation, save what `reset` goes back to.
+    pub snapshot: bool,
+    /// Machines whose network is captured.
+    pub captures: Vec<Capture>,
+}
+
+/// Brings the cluster up.
+pub fn up(paths: &Paths, topology: &Topology, wishes: &Wishes) -> Result<()> {
     virtual_only(topology)?;
-    run(paths, topology, options, chart, snapshot, "up")
+    run(paths, topology, wishes, "up")
 }
 
 /// What a cluster on machines of the user's own still needs once they run: permissions,
 /// Cilium, Pods' ranges. Its API server is reached as a guest's is, at the port on this
 /// host's loopback.
-pub fn bootstrap(paths: &Paths, topology: &Topology, chart: Option<&Path>) -> Result<()> {
+pub fn bootstrap(paths: &Paths, topology: &Topology, chart: Option<PathBuf>) -> Result<()> {
     if topology.remote().is_none() {
         return Err(anyhow!(
             "the nodes of {} are virtual machines",
@@ -55,14 +61,11 @@ pub fn bootstrap(paths: &Paths, topology: &Topology, chart: Option<&Path>) -> Re
         ))
         .hint("`hardway up` does all of it");
     }
-    run(
-        paths,
-        topology,
-        &Options::default(),
+    let wishes = Wishes {
         chart,
-        false,
-        "bootstrap",
-    )
+        ..Wishes::default()
+    };
+    run(paths, topology, &wishes, "bootstrap")
 }
 
 /// Fails where machines are the user's own: this program neither starts nor sees them.
@@ -72,14 +75,7 @@ pub fn virtual_only(topology: &Topology) -> Result<()> {
         .map_or(Ok(()), |node| guest(node).map(|_| ()))
 }
 
-fn run(
-    paths: &Paths,
-    topology: &Topology,
-    options: &Options,
-    chart: Option<&Path>,
-    snapshot: bool,
-    verb: &str,
-) -> Result<()> {
+fn run(paths: &Paths, topology: &Topology, wishes: &Wishes, verb: &str) -> Result<()> {
     lock::hold(paths, verb, || {
         let names = topology.nodes.iter().map(|node| node.name.as_str());
         let site = Site {
@@ -89,21 +85,13 @@ fn run(
             progress: &Progress::new(names.chain(["cluster"])),
             interrupt: &Interrupt::install()?,
         };
-        Up {
-            site,
-            options,
-            chart,
-            snapshot,
-        }
-        .run()
+        Up { site, wishes }.run()
     })
 }
 
 struct Up<'a> {
     site: Site<'a>,
-    options: &'a Options,
-    chart: Option<&'a Path>,
-    snapshot: bool,
+    wishes: &'a Wishes,
 }
 
 impl Up<'_> {
@@ -111,7 +99,7 @@ impl Up<'_> {
         self.site.generate()?;
         pki::host_kubeconfig(self.site.topology, self.site.paths)?;
         let installs = |node| installed(self.site.paths, node).is_none();
-        let to_save = self.snapshot && self.site.topology.nodes.iter().any(installs);
+        let to_save = self.wishes.snapshot && self.site.topology.nodes.iter().any(installs);
         let (started, limits) = match self.site.topology.remote() {
             None => (self.machines()?, machines::limits(self.site.paths)?),
             Some(_) => (false, Limits::new(1)),
@@ -132,7 +120,8 @@ impl Up<'_> {
         )?;
         if self.site.topology.cni == Cni::Cilium {
             task.stage("Cilium");
-            cilium::install(self.site.paths, &admin, self.chart, self.site.interrupt)?;
+            let chart = self.wishes.chart.as_deref();
+            cilium::install(self.site.paths, &admin, chart, self.site.interrupt)?;
         }
         // Before the nodes are Ready, so that its Pods start as soon as one is.
         task.stage("CoreDNS");
@@ -167,7 +156,15 @@ impl Up<'_> {
             match machines::state(self.site.paths, node)? {
                 State::NotInstalled => to_install.push(node),
                 State::Stopped => to_start.push(node),
-                State::Running => {}
+                State::Running => {
+                    if let (Some(file), Some(running)) = (
+                        self.capture(node),
+                        process::find(self.site.paths, &node.name),
+                    ) {
+                        capture::attach(&running, self.site.topology, file)
+                            .with_context(|| format!("{} runs without a capture", node.name))?;
+                    }
+                }
             }
         }
         self.warn_of_drift(&to_install)?;
@@ -191,14 +188,14 @@ impl Up<'_> {
             cilium::helm()?;
         }
         let host = if to_install.is_empty() {
-            self.site.host(self.options, None)?
+            self.site.host(&self.wishes.source, None)?
         } else {
             // Installing takes minutes: what would keep a machine from starting is told before.
             for Wanted { node, .. } in &wanted {
                 process::ports_free(self.site.topology, node)?;
             }
-            let medium = self.site.medium(self.options)?;
-            let host = self.site.host(self.options, Some(&medium))?;
+            let medium = self.site.medium(&self.wishes.source)?;
+            let host = self.site.host(&self.wishes.source, Some(&medium))?;
             if cilium && let Some(warning) = cilium::registry_warning() {
                 self.site.progress.say(&warning);
             }
@@ -207,10 +204,18 @@ impl Up<'_> {
         };
         for node in to_install.into_iter().chain(to_start) {
             self.site.interrupt.check()?;
-            process::start(&host, self.site.paths, self.site.topology, node)
+            let (paths, topology) = (self.site.paths, self.site.topology);
+            process::start_capturing(&host, paths, topology, node, self.capture(node))
                 .with_context(|| format!("cannot start {}", node.name))?;
         }
         Ok(true)
+    }
+
+    /// The file into which the network of `node` is captured.
+    fn capture(&self, node: &Node) -> Option<&Path> {
+        let captures = &self.wishes.captures;
+        let found = captures.iter().find(|one| one.node == node.name)?;
+        Some(&found.file)
     }
 
     /// What is generated now may differ from what a node was installed with.

@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::argument::{Arguments, Properties};
 use super::guest;
-use super::{Accelerator, Host, Medium, disk, segment};
+use super::{Accelerator, Host, Medium, capture, disk, segment};
 use crate::plan::{api_secure_port, kubelet_port, node_address};
 use crate::state::Paths;
-use crate::topology::{NetworkMode, Node, Role, Topology};
+use crate::topology::{Forward, NetworkMode, Node, Role, Topology};
 
 /// The installer's live store is in memory: less than this, in MiB, is not enough for it.
 pub const INSTALL_MEMORY: u32 = 4096;
@@ -36,22 +37,39 @@ impl Sockets {
     }
 }
 
-/// The running machine: detached, its serial port logged and reachable.
-pub fn boot(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Result<Vec<OsString>> {
+/// The running machine: detached, its serial port logged and reachable. What its NIC on
+/// the nodes' network sends and receives goes into the file `capture`, if there is one.
+pub fn boot(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+    capture: Option<&Path>,
+) -> Result<Vec<OsString>> {
     let sockets = Sockets::of(paths, node);
     for socket in [&sockets.qmp, &sockets.agent, &sockets.console] {
         segment::fits(socket)?;
     }
     let files = paths.node(&node.name);
-    let mut arguments = machine(host, paths, topology, node, Purpose::Run)?;
+    let mut arguments = machine(host, paths, topology, node, Task::Run)?;
     let mut uplink = user_network(topology, node);
-    for (host, guest) in forwards(topology, node) {
+    for forward in forwards(topology, node) {
+        let Forward { host, guest } = forward.ports;
         uplink = uplink.set("hostfwd", format!("tcp:127.0.0.1:{host}-:{guest}"));
     }
     arguments
         .option("netdev", uplink)
         .option("device", nic("uplink", guest(node)?.uplink_mac.to_string()));
     segment(&mut arguments, paths, topology, node)?;
+    if let Some(file) = capture {
+        arguments.option(
+            "object",
+            Properties::of("filter-dump")
+                .set("id", capture::ID)
+                .set("netdev", capture::netdev(topology))
+                .set("file", file),
+        );
+    }
     arguments
         .option("chardev", listener("qmp", &sockets.qmp))
         .option(
@@ -89,7 +107,7 @@ pub fn install(
     node: &Node,
     medium: &Medium,
 ) -> Result<Vec<OsString>> {
-    let mut arguments = machine(host, paths, topology, node, Purpose::Install)?;
+    let mut arguments = machine(host, paths, topology, node, Task::Install)?;
     arguments
         .option("netdev", user_network(topology, node))
         .option("device", nic("uplink", guest(node)?.uplink_mac.to_string()))
@@ -128,7 +146,7 @@ pub fn install(
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+enum Task {
     Run,
     Install,
 }
@@ -139,14 +157,14 @@ fn machine(
     paths: &Paths,
     topology: &Topology,
     node: &Node,
-    purpose: Purpose,
+    task: Task,
 ) -> Result<Arguments> {
     let files = paths.node(&node.name);
     let emulated = host.accelerator == Accelerator::Tcg;
     let guest = guest(node)?;
-    let memory = match purpose {
-        Purpose::Run => guest.memory,
-        Purpose::Install => guest.memory.max(INSTALL_MEMORY),
+    let memory = match task {
+        Task::Run => guest.memory,
+        Task::Install => guest.memory.max(INSTALL_MEMORY),
     };
     let mut arguments = platform(host, host.accelerator, &files.firmware_variables())?;
     arguments
@@ -166,7 +184,7 @@ fn machine(
     let mut disk = image("disk", "qcow2", &files.disk())
         .set("discard", "unmap")
         .set("file.discard", "unmap");
-    if emulated || purpose == Purpose::Install {
+    if emulated || task == Task::Install {
         disk = disk
             .set("cache.no-flush", "on")
             .set("file.cache.no-flush", "on");
@@ -248,23 +266,44 @@ fn user_network(topology: &Topology, node: &Node) -> Properties {
     }
 }
 
-/// TCP ports of the host's 127.0.0.1 → ports of this guest.
-pub fn forwards(topology: &Topology, node: &Node) -> Vec<(u16, u16)> {
+/// A TCP port of the host's 127.0.0.1 → a port of a guest, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    pub ports: Forward,
+    pub purpose: Purpose,
+}
+
+/// What a port of the host is forwarded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    Api,
+    Kubelet,
+    /// `forwards` of the node in cluster.json.
+    Own,
+}
+
+/// Every port of the host's 127.0.0.1 that leads to this guest.
+pub fn forwards(topology: &Topology, node: &Node) -> Vec<Forwarded> {
     let mut forwards = Vec::new();
+    let mut add = |host, guest, purpose| {
+        forwards.push(Forwarded {
+            ports: Forward { host, guest },
+            purpose,
+        });
+    };
     match node.role {
-        Role::ControlPlane => forwards.push((topology.api_port, api_secure_port(topology))),
+        Role::ControlPlane => add(topology.api_port, api_secure_port(topology), Purpose::Api),
         Role::Worker if topology.network.mode == NetworkMode::User => {
             let port = kubelet_port(topology, node);
-            forwards.push((port, port));
+            add(port, port, Purpose::Kubelet);
         }
         Role::Worker => {}
     }
     let own = node.guest().map(|guest| guest.forwards.as_slice());
-    forwards.extend(
-        own.unwrap_or_default()
-            .iter()
-            .map(|forward| (forward.host, forward.guest)),
-    );
+    for forward in own.unwrap_or_default() {
+        add(forward.host, forward.guest, Purpose::Own);
+    }
     forwards
 }
 

@@ -146,7 +146,7 @@ pub fn install(
     fs::File::open(files.disk())
         .and_then(|disk| disk.sync_all())
         .with_context(|| format!("cannot write {} to disk", files.disk().display()))?;
-    process::save_command_line(host, paths, topology, node)?;
+    process::save_command_line(host, paths, topology, node, None)?;
     let record = Installed {
         medium: medium.label.clone(),
         medium_sha256: medium.sha256.clone(),

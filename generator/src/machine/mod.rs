@@ -14,6 +14,7 @@ pub mod agent;
 mod arch;
 mod argument;
 pub mod argv;
+pub mod capture;
 mod channel;
 pub mod disk;
 mod firmware;

@@ -12,7 +12,8 @@ use crate::topology::{Node, Topology};
 
 /// Fails if a port that the machine of `node` forwards is taken, naming by whom.
 pub(super) fn all_free(topology: &Topology, node: &Node) -> Result<()> {
-    for (port, _) in argv::forwards(topology, node) {
+    for forward in argv::forwards(topology, node) {
+        let port = forward.ports.host;
         free(port)
             .with_context(|| format!("{} needs port {port} of 127.0.0.1", node.name))
             .hint(if port == topology.api_port {

@@ -45,6 +45,17 @@ pub struct Running {
 
 /// Starts the node's installed machine, unless it runs already, and returns once QEMU does.
 pub fn start(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Result<Running> {
+    start_capturing(host, paths, topology, node, None)
+}
+
+/// As [`start`]; what its NIC on the nodes' network sees goes into the file `capture`.
+pub fn start_capturing(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+    capture: Option<&Path>,
+) -> Result<Running> {
     if let Some(running) = find(paths, &node.name) {
         return Ok(running);
     }
@@ -56,7 +67,7 @@ pub fn start(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Re
         }
     }
     port::all_free(topology, node)?;
-    save_command_line(host, paths, topology, node)?;
+    save_command_line(host, paths, topology, node, capture)?;
     launch(&files)
         .and_then(|()| {
             find(paths, &node.name)
@@ -78,9 +89,10 @@ pub(super) fn save_command_line(
     paths: &Paths,
     topology: &Topology,
     node: &Node,
+    capture: Option<&Path>,
 ) -> Result<()> {
     let runtime = paths.create_runtime()?;
-    let argv = argv::boot(host, paths, topology, node)?;
+    let argv = argv::boot(host, paths, topology, node, capture)?;
     // QEMU does not replace the socket file that a dead one left.
     let stale: Vec<PathBuf> = segment::links(topology, node, &runtime)
         .into_iter()

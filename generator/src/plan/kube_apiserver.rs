@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::network::{advertised_address, api_secure_port};
 use super::{Component, ConfigFile, Format, flags, pki, words};
-use crate::topology::{Cni, Node, Topology};
+use crate::topology::{Cni, NetworkMode, Node, Topology};
 
 pub(super) const NAME: &str = "kube-apiserver";
 
@@ -59,7 +59,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         ),
         (
             "kubelet-preferred-address-types",
-            json!(["InternalIP", "Hostname"]),
+            json!(kubelet_addresses(topology)),
         ),
         ("profiling", json!(false)),
         (
@@ -117,6 +117,15 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         delegate: false,
         ports: vec![api_secure_port(topology)],
         hardening: BTreeMap::new(),
+    }
+}
+
+/// Which of a node's addresses the API server dials. In user mode a worker's own is one
+/// in a network that ends at its QEMU; its name leads to the host, which forwards.
+fn kubelet_addresses(topology: &Topology) -> [&'static str; 2] {
+    match topology.network.mode {
+        NetworkMode::Segment => ["InternalIP", "Hostname"],
+        NetworkMode::User => ["Hostname", "InternalIP"],
     }
 }
 

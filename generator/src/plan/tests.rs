@@ -40,6 +40,11 @@ fn in_user_mode_each_kubelet_has_a_port_and_the_host_is_the_way() {
     );
     let flags = &hub.components["kube-apiserver"].flags;
     assert_eq!(flags["advertise-address"], "10.0.2.2");
+    // By name, which the hosts file leads to the host: the InternalIP ends at its QEMU.
+    assert_eq!(
+        flags["kubelet-preferred-address-types"],
+        serde_json::json!(["Hostname", "InternalIP"])
+    );
     // The host forwards this port unchanged: it is the one at which others dial 10.0.2.2.
     assert_eq!(flags["secure-port"], 7443);
     assert_eq!(

@@ -7,11 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use hardway::machine::capture;
 use hardway::machine::process::{self, Running};
 use hardway::machine::{Accelerator, Arch, Host, HostOptions, disk};
 use hardway::report;
@@ -173,6 +175,44 @@ fn an_aarch64_machine_reaches_the_firmwares_shell() {
     assert_eq!(host.accelerator, Accelerator::Tcg);
     let running = bench.start(&host, "hub").unwrap();
     bench.console("hub", "UEFI Interactive Shell");
+    running.kill().unwrap();
+}
+
+/// A frame that a peer on the segment sends is in the file, whether the capture began
+/// with the machine or later. The guest has no system: its NIC takes one frame, and no more.
+#[test]
+fn what_comes_over_the_segment_is_captured() {
+    let bench = Bench::new();
+    let (host, paths) = (bench.ready(Arch::X86_64, "east"), bench.paths());
+    let files = ["first.pcap", "second.pcap", "third.pcap"];
+    let [first, second, third] = files.map(|name| bench.folder.path().join(name));
+    let east = bench.node("east");
+    let mut frame = [0x11; 60];
+    frame[..6].fill(0xff); // to everyone
+    let holds = |file: &Path| fs::read(file).unwrap().ends_with(&frame);
+    let send_until_caught = |file: &Path| {
+        let hub = UnixDatagram::unbound().unwrap();
+        hub.send_to(&frame, paths.runtime().join("east.seg"))
+            .unwrap();
+        let deadline = Instant::now() + FIRMWARE;
+        while !holds(file) {
+            assert!(Instant::now() < deadline, "nothing in {}", file.display());
+            sleep(Duration::from_millis(50));
+        }
+    };
+
+    let running =
+        process::start_capturing(&host, &paths, &bench.topology, east, Some(&first)).unwrap();
+    send_until_caught(&first);
+    let magic = 0xa1b2_c3d4_u32.to_ne_bytes();
+    assert_eq!(fs::read(&first).unwrap()[..4], magic);
+    running.kill().unwrap();
+
+    let running = bench.start(&host, "east").unwrap();
+    capture::attach(&running, &bench.topology, &second).unwrap();
+    capture::attach(&running, &bench.topology, &third).unwrap();
+    send_until_caught(&third);
+    assert!(!holds(&second), "the earlier capture has ended");
     running.kill().unwrap();
 }
 

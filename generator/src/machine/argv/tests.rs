@@ -57,7 +57,7 @@ fn the_hub_of_two_workers_on_x86_64() {
             }];
         }
         let hub = topology.node("hub").unwrap();
-        boot(&host(Arch::X86_64, folder), paths, &topology, hub).unwrap()
+        boot(&host(Arch::X86_64, folder), paths, &topology, hub, None).unwrap()
     });
 }
 
@@ -67,8 +67,36 @@ fn a_worker_on_aarch64_with_hardware_acceleration() {
         let topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
         let mut host = host(Arch::Aarch64, folder);
         host.accelerator = Accelerator::Hvf;
-        boot(&host, paths, &topology, topology.node("west").unwrap()).unwrap()
+        boot(
+            &host,
+            paths,
+            &topology,
+            topology.node("west").unwrap(),
+            None,
+        )
+        .unwrap()
     });
+}
+
+#[test]
+fn a_capture_is_of_the_nic_on_the_nodes_network() {
+    let file = Path::new("/data/a,b.pcap");
+    snapshot("capture-x86_64", |folder, paths| {
+        let topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
+        let host = host(Arch::X86_64, folder);
+        let east = topology.node("east").unwrap();
+        boot(&host, paths, &topology, east, Some(file)).unwrap()
+    });
+
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::new(folder.path());
+    let topology = sample::topology(Cni::Bridge, NetworkMode::User);
+    let host = host(Arch::X86_64, folder.path());
+    let east = topology.node("east").unwrap();
+    let argv = boot(&host, &paths, &topology, east, Some(file)).unwrap();
+    let text = shown(&argv, &paths, folder.path());
+    let wanted = "-object filter-dump,id=capture,netdev=uplink,file=/data/a,,b.pcap\n";
+    assert!(text.contains(wanted), "{text}");
 }
 
 #[test]
@@ -103,7 +131,14 @@ fn in_user_mode_a_worker_has_its_own_address_and_kubelet_port() {
     let paths = Paths::new(folder.path());
     let topology = sample::topology(Cni::Bridge, NetworkMode::User);
     let host = host(Arch::X86_64, folder.path());
-    let argv = boot(&host, &paths, &topology, topology.node("east").unwrap()).unwrap();
+    let argv = boot(
+        &host,
+        &paths,
+        &topology,
+        topology.node("east").unwrap(),
+        None,
+    )
+    .unwrap();
     let text = shown(&argv, &paths, folder.path());
     assert!(
         text.contains("dhcpstart=10.0.2.17,hostfwd=tcp:127.0.0.1:10251-:10251"),
@@ -123,7 +158,7 @@ fn one_worker_needs_no_hub() {
     topology.nodes.retain(|node| node.name.as_str() != "east");
     let host = host(Arch::X86_64, folder.path());
     let [hub, west] = ["hub", "west"].map(|name| {
-        let argv = boot(&host, &paths, &topology, topology.node(name).unwrap()).unwrap();
+        let argv = boot(&host, &paths, &topology, topology.node(name).unwrap(), None).unwrap();
         shown(&argv, &paths, folder.path())
     });
     assert!(hub.contains("local.path=RUN/west.hub,remote.type=unix,remote.path=RUN/west.seg"));
