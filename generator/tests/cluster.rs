@@ -55,7 +55,8 @@ fn the_client_shows_its_certificate_and_sends_what_it_says() {
     );
     assert_eq!(answer["body"], r#"{"spec":{}}"#);
 
-    let got = head(&client.apply("/apis/x", "kind: X\n").unwrap());
+    let answer = client.apply("/apis/x", &json!({ "kind": "X" })).unwrap();
+    let got = head(&answer);
     assert!(
         got.starts_with("PATCH /apis/x?fieldManager=hardway&force=true "),
         "{got}"
@@ -64,6 +65,7 @@ fn the_client_shows_its_certificate_and_sends_what_it_says() {
         got.contains("content-type: application/apply-patch+yaml\r\n"),
         "{got}"
     );
+    assert_eq!(answer["body"], r#"{"kind":"X"}"#);
 
     let got = head(&client.delete("/api/v1/namespaces/x").unwrap());
     assert!(got.starts_with("DELETE /api/v1/namespaces/x "), "{got}");

@@ -116,10 +116,13 @@ impl Client {
         json(path, &self.send(&Method::PATCH, path, Some(body))?)
     }
 
-    /// Server-side apply of one YAML document: creates it, or changes it where it differs.
-    pub fn apply(&self, path: &str, yaml: &str) -> Result<Value> {
+    /// Server-side apply of one object: creates it, or changes it where it differs.
+    ///
+    /// The body's type is YAML, and JSON is YAML too. It has to be: the API server puts the
+    /// body into its audit log as it came, and drops an event whose body is no JSON.
+    pub fn apply(&self, path: &str, object: &Value) -> Result<Value> {
         let path = format!("{path}?fieldManager=hardway&force=true");
-        let body = ("application/apply-patch+yaml", yaml.to_owned());
+        let body = ("application/apply-patch+yaml", object.to_string());
         json(&path, &self.send(&Method::PATCH, &path, Some(body))?)
     }
 

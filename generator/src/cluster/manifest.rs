@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::api::Client;
 use crate::report::WithHint;
@@ -22,7 +23,7 @@ struct Object {
     name: String,
     /// e.g. `/api/v1/namespaces/kube-system/serviceaccounts/coredns`
     path: String,
-    yaml: String,
+    content: Value,
 }
 
 impl Manifest {
@@ -41,7 +42,7 @@ impl Manifest {
     pub(super) fn apply(&self, client: &Client) -> Result<()> {
         for object in &self.objects {
             client
-                .apply(&object.path, &object.yaml)
+                .apply(&object.path, &object.content)
                 .with_context(|| format!("cannot apply the {}", object.name))
                 .with_context(|| in_file(&self.path))?;
         }
@@ -77,7 +78,8 @@ struct Metadata {
 }
 
 fn object(yaml: &str) -> Result<Object> {
-    let head: Head = serde_saphyr::from_str(yaml).context("a document is no object")?;
+    let content: Value = serde_saphyr::from_str(yaml).context("a document is no object")?;
+    let head = Head::deserialize(&content).context("a document is no object")?;
     let Metadata { name, namespace } = head.metadata;
     let (plural, namespaced) = kind(&head.api_version, &head.kind)?;
     let group = match head.api_version.as_str() {
@@ -93,7 +95,7 @@ fn object(yaml: &str) -> Result<Object> {
     Ok(Object {
         name: format!("{} {shown}", head.kind),
         path: format!("{group}/{place}{plural}/{name}"),
-        yaml: yaml.to_owned(),
+        content,
     })
 }
 
@@ -157,7 +159,13 @@ mod tests {
         let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  namespace: b\n\
                    data:\n  c: |\n    d\n";
         let twice = objects(&format!("{map}---\n{map}")).unwrap();
-        assert!(twice.iter().all(|object| object.yaml == map), "{twice:?}");
+        assert_eq!(twice.len(), 2);
+        assert!(
+            twice
+                .iter()
+                .all(|object| object.content["data"]["c"] == "d\n"),
+            "{twice:?}"
+        );
     }
 
     #[test]
