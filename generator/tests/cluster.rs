@@ -207,7 +207,11 @@ fn status_says_that_there_is_no_cluster_yet() {
 #[test]
 fn verbs_on_a_cluster_that_is_not_there_say_so() {
     let folder = cluster();
-    for verb in [&["kubectl", "get", "nodes", "-o", "wide"][..], &["verify"]] {
+    for verb in [
+        &["kubectl", "get", "nodes", "-o", "wide"][..],
+        &["verify"],
+        &["up", "--from", "fresh"],
+    ] {
         let (code, stdout, stderr) = hardway(folder.path(), verb);
         assert_eq!((code, stdout.as_str()), (1, ""));
         assert!(

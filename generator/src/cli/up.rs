@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::install::Source;
-use super::{Global, init, verify};
+use super::{Global, init, restore, verify};
 use crate::cluster::capture;
+use crate::cluster::snapshot::Name;
 use crate::cluster::up::{self, Wishes};
 use crate::topology;
 
@@ -16,6 +17,9 @@ use crate::topology;
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
+    /// Begin with this snapshot, whatever runs now: what happened since it is lost
+    #[arg(long, value_name = "NAME", conflicts_with = "init")]
+    from: Option<Name>,
     /// In an empty folder, begin with the default cluster, as `hardway init` does
     #[arg(long)]
     init: bool,
@@ -46,6 +50,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         snapshot: !args.no_snapshot,
         captures: capture::captures(&topology, &args.pcap)?,
     };
+    if let Some(name) = &args.from {
+        // Of running machines: `up` finds little to do. Of machines that were off: it starts them.
+        restore::to(global, name, false, true)?;
+    }
     up::up(&paths, &topology, &wishes)?;
     if args.verify {
         return verify::test(&paths, &topology, false);
