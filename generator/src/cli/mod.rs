@@ -23,6 +23,7 @@ mod lint;
 mod logs;
 mod man;
 mod medium;
+mod network;
 mod print;
 mod reset;
 mod restore;
@@ -63,6 +64,7 @@ enum Verb {
     Doctor(doctor::Args),
     Export(export::Args),
     Bootstrap(bootstrap::Args),
+    Network(network::Args),
     Verify(verify::Args),
     Status(status::Args),
     Logs(logs::Args),
@@ -99,6 +101,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Doctor(args) => doctor::run(global, args),
         Verb::Export(args) => export::run(global, args),
         Verb::Bootstrap(args) => bootstrap::run(global, args),
+        Verb::Network(args) => network::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
         Verb::Status(args) => status::run(global, args),
         Verb::Logs(args) => logs::run(global, args),

@@ -20,6 +20,7 @@ pub mod logs;
 mod machines;
 mod manifest;
 pub mod medium;
+pub mod network;
 mod nodes;
 mod pods;
 mod progress;

@@ -1,0 +1,28 @@
+//! `hardway network`: who reaches whom in this cluster, and how.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::{Global, print};
+use crate::cluster::network::{Network, text};
+use crate::topology;
+
+/// Show the addresses, the forwarded ports, and who reaches whom and how
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    let paths = topology::find(global.dir.as_deref())?;
+    let network = Network::of(&topology::load(&paths)?);
+    if args.json {
+        print::json(&network)?;
+    } else {
+        print::text(&text(&network))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
