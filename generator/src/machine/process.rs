@@ -16,11 +16,11 @@ use self::identity::Identity;
 use super::agent::Agent;
 use super::argument::{quoted, script};
 use super::qmp::Qmp;
-use super::{Host, argv, port, segment};
+use super::{Accelerator, Host, argv, port, segment};
 use crate::file;
 use crate::report::WithHint;
 use crate::state::{NodePaths, Paths};
-use crate::topology::{Node, NodeName, Topology};
+use crate::topology::{Node, NodeName, Role, Topology};
 
 mod identity;
 mod usage;
@@ -31,6 +31,10 @@ pub use usage::Usage;
 const START: Duration = Duration::from_secs(60);
 /// How long the guest's agent may take to answer before the power button is tried.
 const ASK: Duration = Duration::from_secs(5);
+/// How nice an emulated worker's machine is. Everything waits for the API server, and on
+/// a host with fewer processors than machines the workers would take it from it. A nice
+/// value of 5 is a third of the share (Linux, sched_prio_to_weight).
+const YIELD: &str = "5";
 /// How long QEMU may take to end after a signal.
 const END: Duration = Duration::from_secs(5);
 
@@ -68,10 +72,16 @@ pub fn start_capturing(
     }
     port::all_free(topology, node)?;
     save_command_line(host, paths, topology, node, capture)?;
-    launch(&files)
+    let yields = host.accelerator == Accelerator::Tcg && node.role == Role::Worker;
+    launch(&files, yields)
         .and_then(|()| {
             find(paths, &node.name)
                 .ok_or_else(|| anyhow!("{}", complaint(&files)).context("QEMU ended at once"))
+        })
+        .inspect(|running| {
+            if yields {
+                running.yield_in_its_session();
+            }
         })
         .with_context(|| format!("cannot start {}", node.name))
         .hint(format!("run it by hand: sh {}", files.argv().display()))
@@ -136,13 +146,17 @@ fn adopted(files: &NodePaths) -> Option<Identity> {
 }
 
 /// Runs the script until QEMU is in the background, in a session of its own: out
-/// of reach of the terminal's Ctrl-C.
-fn launch(files: &NodePaths) -> Result<()> {
+/// of reach of the terminal's Ctrl-C. `yields`: behind others, for a processor.
+fn launch(files: &NodePaths, yields: bool) -> Result<()> {
     let log = files.qemu_log();
     let opened = fs::File::create(&log)
         .and_then(|_| fs::File::options().append(true).open(&log))
         .with_context(|| format!("cannot write {}", log.display()))?;
-    let script = duct::cmd("sh", [files.argv()])
+    let script = match yields {
+        true => duct::cmd!("nice", "-n", YIELD, "sh", files.argv()),
+        false => duct::cmd!("sh", files.argv()),
+    };
+    let script = script
         .stdin_null()
         .stdout_null()
         .stderr_file(opened)
@@ -198,6 +212,13 @@ impl Running {
 
     pub fn alive(&self) -> bool {
         self.identity.alive()
+    }
+
+    /// Linux may give processors to sessions first, and QEMU's is its own: there it is the
+    /// session that has to be nice (sched(7), "The autogroup feature"). No other system
+    /// has this file, and a machine runs as well without it.
+    fn yield_in_its_session(&self) {
+        let _ = fs::write(format!("/proc/{}/autogroup", self.pid()), YIELD);
     }
 
     /// The guest agent of this machine.
