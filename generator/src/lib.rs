@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod explain;
 pub mod export;
 pub mod file;
 pub mod generate;

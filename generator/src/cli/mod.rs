@@ -14,6 +14,7 @@ mod console;
 mod destroy;
 mod doctor;
 mod down;
+mod explain;
 mod export;
 mod generate;
 mod init;
@@ -58,6 +59,7 @@ enum Verb {
     Schema(schema::Args),
     Generate(generate::Args),
     Lint(lint::Args),
+    Explain(explain::Args),
     Medium(medium::Args),
     Install(install::Args),
     Up(up::Args),
@@ -95,6 +97,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Schema(args) => schema::run(global, args),
         Verb::Generate(args) => generate::run(global, args),
         Verb::Lint(args) => lint::run(global, args),
+        Verb::Explain(args) => explain::run(global, args),
         Verb::Medium(args) => medium::run(global, args),
         Verb::Install(args) => install::run(global, args),
         Verb::Up(args) => up::run(global, args),

@@ -132,7 +132,7 @@ fn answer(dir: &Path, (one, nodes): &Question<'_>) -> Result<Vec<Finding>> {
 }
 
 /// A value as the unit's command line carries it (modules/render/flags.nix); null drops a flag.
-fn text(value: &Value) -> Option<String> {
+pub(crate) fn text(value: &Value) -> Option<String> {
     let list = |parts: Vec<String>| Some(parts.join(","));
     match value {
         Value::Null => None,

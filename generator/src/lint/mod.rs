@@ -17,8 +17,10 @@ use crate::report::WithHint;
 use crate::tables::Tables;
 use crate::topology::Topology;
 
+pub(crate) use against::text as flag_text;
 pub use against::{Asked, ask};
 pub use finding::{Finding, Severity, merged};
+pub(crate) use judge::nearest;
 pub use judge::{Judgement, judge};
 pub use written::read as written;
 
