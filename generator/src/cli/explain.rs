@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::Global;
+use super::{Global, print};
 use crate::explain::{self, Component, Explained, Facts, Item};
 use crate::plan::plan;
 use crate::topology;
@@ -33,8 +33,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let facts = Facts::of(&topology)?;
     let Some(name) = &args.component else {
         match args.json {
-            true => println!("{:#}", json!(all.values().collect::<Vec<_>>())),
-            false => print!("{}", explain::list(&all)),
+            true => print::json(&all.values().collect::<Vec<_>>())?,
+            false => print::text(&explain::list(&all))?,
         }
         return Ok(ExitCode::SUCCESS);
     };
@@ -43,11 +43,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         let item = component.item(&facts, written)?;
         let explained = explained(component, item, &facts)?;
         match args.json {
-            true => println!(
-                "{:#}",
-                json!({ "component": component.name, "item": item, "explained": explained })
-            ),
-            false => print!("{}", explain::full(component, item, &explained)),
+            true => print::json(
+                &json!({ "component": component.name, "item": item, "explained": explained }),
+            )?,
+            false => print::text(&explain::full(component, item, &explained))?,
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -61,12 +60,9 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             .iter()
             .map(|(item, explained)| json!({ "item": item, "explained": explained }))
             .collect();
-        println!(
-            "{:#}",
-            json!({ "component": component, "about": about, "items": items })
-        );
+        print::json(&json!({ "component": component, "about": about, "items": items }))?;
     } else {
-        print!("{}", explain::component(component, &about, &lines));
+        print::text(&explain::component(component, &about, &lines))?;
     }
     Ok(ExitCode::SUCCESS)
 }
