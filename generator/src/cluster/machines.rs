@@ -16,6 +16,9 @@ use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{Node, NodeName, Topology};
 
+/// A guest's clock that is further behind the host's than this is set right.
+pub(super) const BEHIND: Duration = Duration::from_secs(5);
+
 /// How long a killed QEMU with a large memory may take to go.
 const DYING: Duration = Duration::from_secs(5);
 

@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::{Check, Platform, Verdict};
+use crate::cluster::machines::BEHIND;
 use crate::machine::process;
 use crate::pki::Validity;
 use crate::state::Paths;
 use crate::topology::Topology;
-
-/// `hardway status` sets a clock that is further behind.
-const BEHIND: Duration = Duration::from_secs(5);
 
 /// A leaf with less than this left is issued anew by the next `generate`.
 const SOON: time::Duration = time::Duration::days(30);
@@ -60,7 +58,7 @@ pub(super) fn judge(now: OffsetDateTime, all: &[Validity], platform: Platform) -
     Check::ok(
         "clock",
         format!(
-            "it is {today}; {} certificates are valid until {} at least",
+            "it is {today}; the first of {} certificates expires on {}",
             all.len(),
             first.until.date()
         ),
@@ -149,7 +147,7 @@ mod tests {
             look(datetime!(2026-06-01 0:00 UTC)),
             (
                 Verdict::Ok,
-                "it is 2026-06-01; 1 certificates are valid until 2027-05-01 at least".to_owned()
+                "it is 2026-06-01; the first of 1 certificates expires on 2027-05-01".to_owned()
             )
         );
         assert_eq!(look(datetime!(2027-04-20 0:00 UTC)).0, Verdict::Warning);

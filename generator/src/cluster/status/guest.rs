@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Clock, Machine, NodeStatus};
-use crate::cluster::machines;
+use crate::cluster::machines::{self, BEHIND};
 use crate::cluster::wait::words;
 use crate::machine::agent::Agent;
 use crate::machine::process::Running;
@@ -16,9 +16,6 @@ use crate::plan::NodePlan;
 
 /// How long QEMU may take; busy with a snapshot it does not answer at all.
 const QEMU: Duration = Duration::from_millis(300);
-
-/// A clock that is further behind than this is set.
-const BEHIND: Duration = Duration::from_secs(5);
 
 /// Fills in what the machine tells before `end`.
 pub(super) fn ask(running: &Running, plan: &NodePlan, end: Instant, status: &mut NodeStatus) {
