@@ -125,6 +125,25 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// How nice a process is, in `ps`' words.
+fn niceness(running: &Running) -> i32 {
+    let output = std::process::Command::new("ps")
+        .args(["-o", "ni=", "-p", &running.pid().to_string()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    told.trim().parse().unwrap()
+}
+
+#[test]
+fn an_emulated_worker_gives_way_to_the_control_plane() {
+    let bench = Bench::new();
+    let host = bench.ready(Arch::X86_64, "hub");
+    bench.ready(Arch::X86_64, "east");
+    let (hub, east) = (bench.start(&host, "hub"), bench.start(&host, "east"));
+    assert_eq!(niceness(&east.unwrap()) - niceness(&hub.unwrap()), 5);
+}
+
 /// The firmware finds nothing on the empty disk and comes to its shell, without a
 /// detour over the network.
 #[test]
