@@ -17,6 +17,7 @@ let
           render.service {
             inherit name component;
             packagePath = packagePath component;
+            readyCheckPath = if component ? readyCheck then packagePath component.readyCheck else null;
           }
         )
       ) components;
@@ -42,8 +43,11 @@ let
         );
       etc = render.etc components // render.cniEtc (hardway.cni.config or null);
       programs =
-        map (component: "${packagePath component}/bin/${component.command}") (
+        map (program: "${packagePath program}/bin/${program.command}") (
           builtins.attrValues components
+          ++ builtins.concatMap (
+            component: if component ? readyCheck then [ component.readyCheck ] else [ ]
+          ) (builtins.attrValues components)
         )
         ++ (if components ? containerd then [ "${packagePath components.containerd}/bin/ctr" ] else [ ]);
     };

@@ -29,6 +29,24 @@ let
     ]
   );
 
+  readyCheck.options = {
+    package = mkOption {
+      type = packageType;
+      example = "curl";
+      description = "The package that has the program: a package, or the name of one in `pkgs`.";
+    };
+    command = mkOption {
+      type = types.str;
+      example = "curl";
+      description = "The program's name in the package's `bin`.";
+    };
+    arguments = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      description = "The program's words, one a line in the unit.";
+    };
+  };
+
   component =
     { config, name, ... }:
     {
@@ -165,6 +183,25 @@ let
             (etcd, kube-apiserver, kubelet, containerd do), `exec` once it has been started.
           '';
         };
+        readyCheck = mkOption {
+          type = types.nullOr (types.submodule readyCheck);
+          default = null;
+          example = {
+            package = "curl";
+            command = "curl";
+            arguments = [
+              "--fail"
+              "--retry-all-errors"
+              "--retry=900"
+              "https://127.0.0.1:6443/readyz"
+            ];
+          };
+          description = ''
+            A command that has to succeed before the component counts as started, run after
+            `readiness` as the component's user. It waits by itself; units that require the
+            component wait for it. Where it fails, the component is stopped and tried again.
+          '';
+        };
         stateDirectory = mkOption {
           type = types.nullOr (types.strMatching "[^/].*");
           default = null;
@@ -253,6 +290,7 @@ in
       render.service {
         inherit name component;
         packagePath = "${component.package}";
+        readyCheckPath = if component.readyCheck == null then null else "${component.readyCheck.package}";
       }
       // {
         inherit (component) path;

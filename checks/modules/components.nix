@@ -30,6 +30,31 @@ in
       ];
     };
   };
+  testReadyCheck = {
+    expr =
+      (configOf [
+        node
+        {
+          hardway.components.etcd.readyCheck = {
+            package = "kubernetes";
+            command = "ask";
+            arguments = [
+              "--wait"
+              "a b"
+            ];
+          };
+        }
+      ]).systemd.services.etcd.serviceConfig.ExecStartPost;
+    expected = lib.concatStringsSep " \\\n  " [
+      "/pkg/kubernetes/bin/ask"
+      "--wait"
+      "\"a b\""
+    ];
+  };
+  testNoReadyCheck = {
+    expr = etcd.serviceConfig ? ExecStartPost;
+    expected = false;
+  };
   testUserIsMade = {
     expr = lib.attrNames config.users.users ++ lib.attrNames config.users.groups;
     expected = [

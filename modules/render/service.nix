@@ -1,13 +1,15 @@
 # A component as a systemd service.
 #
-#   name         the component's name; its unit is <name>.service
-#   component    as in `hardway.components.<name>` (modules/components.nix documents each field)
-#   packagePath  what stands before /bin/<command>
+#   name            the component's name; its unit is <name>.service
+#   component       as in `hardway.components.<name>` (modules/components.nix documents each field)
+#   packagePath     what stands before /bin/<command>
+#   readyCheckPath  the same for its readyCheck, where it has one
 { execStart, escapeSpecifiers }:
 {
   name,
   component,
   packagePath,
+  readyCheckPath ? null,
 }:
 let
   user = component.user or "root";
@@ -66,6 +68,12 @@ in
     RestartSec = 5;
     # On an emulated machine the API server needs minutes until it is ready.
     TimeoutStartSec = 900;
+  }
+  // optional (readyCheckPath != null) {
+    ExecStartPost = execStart {
+      program = "${readyCheckPath}/bin/${component.readyCheck.command}";
+      inherit (component.readyCheck) arguments;
+    };
   }
   // optional (user != "root") {
     User = user;

@@ -62,12 +62,21 @@ let
   packageOf = name: packages.pathOf "hardway.components.${name}.package" components.${name}.package;
   pathsOf = option: map (packages.pathOf option);
 
+  # None where the component has no such check.
+  readyCheckOf =
+    name: check:
+    if check.command == null then
+      null
+    else
+      packages.pathOf "hardway.components.${name}.readyCheck.package" check.package;
+
   componentService =
     name: component:
     let
       service = render.service {
         inherit name component;
         packagePath = packageOf name;
+        readyCheckPath = readyCheckOf name component.readyCheck;
       };
     in
     service

@@ -79,6 +79,11 @@ let
       "notify"
       "exec"
     ]);
+    readyCheck = set {
+      package = nullOr package;
+      command = nullOr str;
+      arguments = listOf str;
+    };
     stateDirectory = nullOr (strMatching "[^/].*");
     stateDirectoryMode = nullOr (strMatching "0[0-7]{3}");
     delegate = no;

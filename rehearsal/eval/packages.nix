@@ -6,6 +6,7 @@ let
     "bash"
     "conntrack-tools"
     "coreutils"
+    "curl"
     "dbus"
     "ethtool"
     "findutils"

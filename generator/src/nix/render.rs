@@ -237,6 +237,9 @@ fn fields(component: &Component) -> Vec<Value> {
         ("readiness", json!(component.readiness)),
         ("ports", json!(component.ports)),
     ]);
+    if let Some(check) = &component.ready_check {
+        fields.push(("readyCheck", json!(check)));
+    }
     if let Some(folder) = &component.state_directory {
         fields.push(("stateDirectory", json!(folder)));
     }

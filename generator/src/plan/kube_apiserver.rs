@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::network::{advertised_address, api_secure_port};
-use super::{Component, ConfigFile, Format, flags, pki, words};
+use super::{Component, ConfigFile, Format, ReadyCheck, flags, pki, words};
 use crate::topology::{Cni, NetworkMode, Node, Topology};
 
 pub(super) const NAME: &str = "kube-apiserver";
@@ -113,10 +113,39 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         after: words(&[]),
         user: USER.into(),
         readiness: "notify".into(),
+        ready_check: Some(ready_check(topology)),
         state_directory: Some(NAME.into()),
         delegate: false,
         ports: vec![api_secure_port(topology)],
         hardening: BTreeMap::new(),
+    }
+}
+
+/// The server tells systemd that it is ready once it listens. The roles of RBAC come a while
+/// later, minutes on an emulated machine, and until then it refuses the controller manager and
+/// the scheduler, which would start over and over and take the processor from it.
+/// `/readyz` is open to anyone, by the last of these roles (system:public-info-viewer).
+fn ready_check(topology: &Topology) -> ReadyCheck {
+    let url = format!("https://127.0.0.1:{}/readyz", api_secure_port(topology));
+    ReadyCheck {
+        package: "curl".into(),
+        command: "curl".into(),
+        arguments: words(&[
+            "--cacert",
+            &pki("ca.pem"),
+            "--fail",
+            "--max-time",
+            "10",
+            "--output",
+            "/dev/null",
+            "--retry",
+            "900",
+            "--retry-all-errors",
+            "--retry-delay",
+            "1",
+            "--silent",
+            &url,
+        ]),
     }
 }
 
@@ -145,6 +174,8 @@ fn audit_policy() -> ConfigFile {
                     { "group": "", "resources": ["events"] },
                     { "group": "events.k8s.io", "resources": ["events"] },
                 ] },
+                // Probes come several times a second while it starts, its own among them.
+                { "level": "None", "nonResourceURLs": ["/healthz*", "/livez*", "/readyz*"] },
                 // Never a body: these hold credentials.
                 { "level": "Metadata", "resources": [
                     { "group": "", "resources": ["secrets", "configmaps", "serviceaccounts/token"] },

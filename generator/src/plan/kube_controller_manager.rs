@@ -54,6 +54,7 @@ pub(super) fn component(topology: &Topology) -> Component {
         after: words(&["kube-apiserver.service"]),
         user: USER.into(),
         readiness: "exec".into(),
+        ready_check: None,
         state_directory: None,
         delegate: false,
         ports: vec![10257],

@@ -37,6 +37,7 @@ pub(super) fn component() -> Component {
         after: words(&["kube-apiserver.service"]),
         user: USER.into(),
         readiness: "exec".into(),
+        ready_check: None,
         state_directory: None,
         delegate: false,
         ports: vec![10259],

@@ -22,7 +22,7 @@ pub use kubelet::SANDBOX_IMAGE;
 pub use network::{advertised_address, api_secure_port, interface, kubelet_port, node_address};
 pub use types::{
     Authority, CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile,
-    Plan, Usage,
+    Plan, ReadyCheck, Usage,
 };
 
 use crate::topology::Topology;

@@ -52,6 +52,8 @@ pub struct Component {
     pub user: String,
     /// `notify` where the program tells systemd that it is ready, else `exec`.
     pub readiness: String,
+    /// What has to succeed before it counts as started, where `readiness` says too little.
+    pub ready_check: Option<ReadyCheck>,
     /// A folder below /var/lib that systemd makes for it.
     pub state_directory: Option<String>,
     /// Whether it manages cgroups of its own below its unit's.
@@ -61,6 +63,16 @@ pub struct Component {
     /// systemd's settings that a program of root's can take. One with a user of its own needs
     /// none here: the modules shut it into a sandbox.
     pub hardening: BTreeMap<String, Value>,
+}
+
+/// A command that waits until a component is ready.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReadyCheck {
+    /// The name of the package in nixpkgs.
+    pub package: String,
+    /// The program below the package's bin/.
+    pub command: String,
+    pub arguments: Vec<String>,
 }
 
 /// A component's configuration file, as data.

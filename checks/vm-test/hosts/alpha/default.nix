@@ -213,6 +213,14 @@
           ];
         }
         {
+          level = "None";
+          nonResourceURLs = [
+            "/healthz*"
+            "/livez*"
+            "/readyz*"
+          ];
+        }
+        {
           level = "Metadata";
           resources = [
             {
@@ -250,6 +258,26 @@
     user = "kubernetes";
     readiness = "notify";
     ports = [ 6443 ];
+    readyCheck = {
+      arguments = [
+        "--cacert"
+        "/var/lib/hardway/pki/ca.pem"
+        "--fail"
+        "--max-time"
+        "10"
+        "--output"
+        "/dev/null"
+        "--retry"
+        "900"
+        "--retry-all-errors"
+        "--retry-delay"
+        "1"
+        "--silent"
+        "https://127.0.0.1:6443/readyz"
+      ];
+      command = "curl";
+      package = "curl";
+    };
     stateDirectory = "kube-apiserver";
   };
 
