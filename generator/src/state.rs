@@ -75,6 +75,27 @@ impl Paths {
         self.state().join("snapshots")
     }
 
+    /// The base images that nodes' disks are overlays on, and what each was made of.
+    pub fn bases(&self) -> PathBuf {
+        self.state().join("base")
+    }
+
+    pub fn base(&self, name: &str) -> PathBuf {
+        self.bases().join(format!("{name}.qcow2"))
+    }
+
+    /// Written last by a whole installation of a base.
+    pub fn base_record(&self, name: &str) -> PathBuf {
+        self.bases().join(format!("{name}.json"))
+    }
+
+    /// The machine that a base is installed in.
+    pub fn base_in_making(&self) -> NodePaths {
+        NodePaths {
+            dir: self.bases().join("unfinished"),
+        }
+    }
+
     pub fn node(&self, node: &NodeName) -> NodePaths {
         NodePaths {
             dir: self.state().join("nodes").join(node.as_str()),

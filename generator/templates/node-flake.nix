@@ -3,6 +3,7 @@
 #   hosts/<node>/   the generated host module, of this machine alone
 #   modules/        what turns it into NixOS
 #   extra/<node>/   the user's own NixOS modules for it, if cluster.json names any
+#   base/           only while the base image is made: what the cluster's nodes share
 #
 # Keys are not here: a flake's folder is copied into the store, which everyone can read.
 {
@@ -21,24 +22,29 @@
 
       extras = node: map (name: ./extra + "/${node}/${name}") (names (./extra + "/${node}"));
 
-      configuration = node: system: {
-        name = "${node}-${system}";
+      configuration = name: modules: system: {
+        name = "${name}-${system}";
         value = nixpkgs.lib.nixosSystem {
           modules = [
             { nixpkgs.hostPlatform = system; }
             ./modules
-            (./hosts + "/${node}")
           ]
-          ++ extras node;
+          ++ modules;
         };
       };
+      onBoth =
+        name: modules:
+        map (configuration name modules) [
+          "x86_64-linux"
+          "aarch64-linux"
+        ];
+
+      # No node can have this name: a host name has no underscore.
+      base = if builtins.pathExists ./base then onBoth "shared_base" [ ./base ] else [ ];
     in
     {
       nixosConfigurations = builtins.listToAttrs (
-        builtins.concatMap (node: [
-          (configuration node "x86_64-linux")
-          (configuration node "aarch64-linux")
-        ]) nodes
+        base ++ builtins.concatMap (node: onBoth node ([ (./hosts + "/${node}") ] ++ extras node)) nodes
       );
     };
 }

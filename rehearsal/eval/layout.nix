@@ -271,7 +271,8 @@ let
     ++ concatMap (name: pathsOf "systemd.services.${name}.path" services.${name}.path) (
       attrNames services
     )
-    ++ pathsOf "environment.systemPackages" config.environment.systemPackages;
+    ++ pathsOf "environment.systemPackages" config.environment.systemPackages
+    ++ pathsOf "system.extraDependencies" config.system.extraDependencies;
   unique =
     list:
     attrNames (
@@ -302,7 +303,13 @@ assert
     inherit (config.hardway.pki) files;
   };
   packages =
-    filter packages.isOnMedium (unique used) ++ (if hasContainers then [ medium.images ] else [ ]);
+    filter packages.isOnMedium (unique used)
+    ++ (
+      if hasContainers || builtins.elem (medium.packages.containerd or null) used then
+        [ medium.images ]
+      else
+        [ ]
+    );
   masked = concatMap (one: if one.enable then [ ] else [ one.unit ]) [
     {
       inherit (config.services.resolved) enable;

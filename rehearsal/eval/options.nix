@@ -209,7 +209,10 @@ set {
     resolved = set { enable = no; };
     timesyncd = set { enable = yes; };
   };
-  system = set { stateVersion = str; };
+  system = set {
+    extraDependencies = listOf package;
+    stateVersion = str;
+  };
   systemd = set {
     network = set {
       config = set { networkConfig = section; };

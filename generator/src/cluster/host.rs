@@ -15,8 +15,9 @@ use crate::topology::{Node, Role};
 /// TCG the buffer of translated code (`tb-size`).
 const QEMU_OVERHEAD: u64 = 128;
 
-/// What an installation writes to a node's disk at the least, in GiB.
-const INSTALLED: u64 = 4;
+/// What installing writes at the least, in GiB: what the nodes share, and each node's own.
+const BASE: u64 = 4;
+const OVERLAY: u64 = 1;
 
 /// A machine that is to be started, and what for.
 #[derive(Debug, Clone, Copy)]
@@ -105,11 +106,15 @@ pub(super) fn compare_disk(
     if count == 0 {
         return Ok(None);
     }
-    if free < count * INSTALLED {
+    let needed = BASE + count * OVERLAY;
+    if free < needed {
         return Err(anyhow!(
-            "too little room in {}: {count} installations take about {} GiB, and {free} GiB are free",
+            "too little room in {}: {} about {needed} GiB, and {free} GiB are free",
             folder.display(),
-            count * INSTALLED
+            match count {
+                1 => "an installation takes".to_owned(),
+                _ => format!("{count} installations take"),
+            }
         ))
         .hint("remove what you can spare, or move the cluster's folder to a larger disk");
     }
@@ -246,7 +251,7 @@ mod tests {
                 .is_none()
         );
         let error = compare_disk(&wanted(&nodes, true), 5, folder).unwrap_err();
-        assert!(render(&error).contains("3 installations take about 12 GiB, and 5 GiB are free"));
+        assert!(render(&error).contains("3 installations take about 7 GiB, and 5 GiB are free"));
         let warning = compare_disk(&wanted(&nodes, true), 30, folder)
             .unwrap()
             .unwrap();

@@ -1,5 +1,6 @@
 //! Installs nodes, all at once, a thread each: for `hardway install` and for `up`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,13 +13,17 @@ use super::progress::Progress;
 use super::up::virtual_only;
 use super::{lock, machines, medium};
 use crate::generate;
-use crate::machine::install::{install, requirements};
-use crate::machine::{Arch, Host, HostOptions, Medium, process};
+use crate::machine::install::base::{self, Base, Recipe};
+use crate::machine::install::{install, record, requirements};
+use crate::machine::{Arch, Host, HostOptions, Medium, guest, process};
 use crate::media::Iso;
 use crate::plan::{self, Plan};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
 use crate::topology::{Node, Topology};
+
+/// What the base's stages are told under.
+const BASE: &str = "base";
 
 /// What the command line says of where and from what.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +72,7 @@ pub fn install_named(
             paths,
             topology,
             plan: &plan,
-            progress: &Progress::new(nodes.iter().map(|node| node.name.as_str())),
+            progress: &Progress::new(nodes.iter().map(|node| node.name.as_str()).chain([BASE])),
             interrupt: &Interrupt::install()?,
         };
         let wanted: Vec<Wanted<'_>> = nodes
@@ -143,10 +148,16 @@ impl Site<'_> {
     pub(super) fn install(&self, host: &Host, nodes: &[&Node], medium: &Medium) -> Result<()> {
         requirements(host, medium)?;
         self.interrupt.check()?;
+        let bases = self.bases(host, nodes, medium);
+        self.interrupt.check()?;
+        let bases = bases?;
         let results: Vec<Result<()>> = thread::scope(|scope| {
             let threads: Vec<_> = nodes
                 .iter()
-                .map(|&node| scope.spawn(move || self.install_one(host, node, medium)))
+                .zip(&bases)
+                .map(|(&node, base)| {
+                    scope.spawn(move || self.install_one(host, node, medium, base))
+                })
                 .collect();
             threads
                 .into_iter()
@@ -157,6 +168,7 @@ impl Site<'_> {
                 .collect()
         });
         self.interrupt.check()?;
+        self.tidy(&bases)?;
         let mut failures: Vec<anyhow::Error> =
             results.into_iter().filter_map(Result::err).collect();
         let Some(last) = failures.pop() else {
@@ -168,7 +180,55 @@ impl Site<'_> {
         Err(last)
     }
 
-    fn install_one(&self, host: &Host, node: &Node, medium: &Medium) -> Result<()> {
+    /// The base of each node, made first where there is none: one for each size of disk.
+    fn bases(&self, host: &Host, nodes: &[&Node], medium: &Medium) -> Result<Vec<Base>> {
+        let mut made: BTreeMap<u32, Base> = BTreeMap::new();
+        let mut bases = Vec::new();
+        for node in nodes {
+            let guest = guest(node)?;
+            let base = match made.get(&guest.disk) {
+                Some(base) => base.clone(),
+                None => self.base(host, medium, &Recipe::new(host, self.plan, medium, guest)?)?,
+            };
+            made.insert(guest.disk, base.clone());
+            bases.push(base);
+        }
+        Ok(bases)
+    }
+
+    fn base(&self, host: &Host, medium: &Medium, recipe: &Recipe<'_>) -> Result<Base> {
+        if let Some(base) = recipe.find(self.paths)? {
+            return Ok(base);
+        }
+        let task = self.progress.task(BASE);
+        task.stage("disk");
+        let base = recipe.make(
+            host,
+            self.paths,
+            self.topology,
+            medium,
+            &|stage| task.stage(stage),
+            self.interrupt.flag(),
+        )?;
+        task.done();
+        Ok(base)
+    }
+
+    /// Removes the bases that no node needs any more.
+    fn tidy(&self, bases: &[Base]) -> Result<()> {
+        let mut used: BTreeSet<String> = bases.iter().map(|base| base.name.clone()).collect();
+        for node in machines::known(self.paths)? {
+            match record(self.paths, &node) {
+                Some(installed) => used.extend(installed.base.map(|base| base.name)),
+                // Whose it was can't be told: better to keep one too many.
+                None if self.paths.node(&node).installed().exists() => return Ok(()),
+                None => {}
+            }
+        }
+        base::tidy(self.paths, &used)
+    }
+
+    fn install_one(&self, host: &Host, node: &Node, medium: &Medium, base: &Base) -> Result<()> {
         let task = self.progress.task(node.name.as_str());
         task.stage("disk");
         install(
@@ -178,6 +238,7 @@ impl Site<'_> {
             self.plan,
             node,
             medium,
+            base,
             &|stage| task.stage(stage),
             self.interrupt.flag(),
         )?;

@@ -18,7 +18,7 @@ use super::machines::{self, State};
 use super::progress::Progress;
 use super::wait::{Look, Wait, words};
 use super::{bootstrap, cilium, dns, fresh, lock, nodes, snapshot};
-use crate::machine::install::{drift, installed};
+use crate::machine::install::{base, drift, installed};
 use crate::machine::{capture, guest, process};
 use crate::report::WithHint;
 use crate::state::Paths;
@@ -171,6 +171,10 @@ impl Up<'_> {
         if to_install.is_empty() && to_start.is_empty() {
             return Ok(false);
         }
+        // Installing takes minutes: what would keep a machine from starting is told before.
+        for node in &to_start {
+            base::check(self.site.paths, self.site.topology, node)?;
+        }
         let wanted: Vec<Wanted<'_>> = to_install
             .iter()
             .map(|&node| Wanted {
@@ -190,7 +194,6 @@ impl Up<'_> {
         let host = if to_install.is_empty() {
             self.site.host(&self.wishes.source, None)?
         } else {
-            // Installing takes minutes: what would keep a machine from starting is told before.
             for Wanted { node, .. } in &wanted {
                 process::ports_free(self.site.topology, node)?;
             }

@@ -11,8 +11,8 @@ use super::argument::{Arguments, Properties};
 use super::guest;
 use super::{Accelerator, Host, Medium, capture, disk, segment};
 use crate::plan::{api_secure_port, kubelet_port, node_address};
-use crate::state::Paths;
-use crate::topology::{Forward, NetworkMode, Node, Role, Topology};
+use crate::state::{NodePaths, Paths};
+use crate::topology::{Forward, Guest, NetworkMode, Node, Role, Topology};
 
 /// The installer's live store is in memory: less than this, in MiB, is not enough for it.
 pub const INSTALL_MEMORY: u32 = 4096;
@@ -51,7 +51,8 @@ pub fn boot(
         segment::fits(socket)?;
     }
     let files = paths.node(&node.name);
-    let mut arguments = machine(host, paths, topology, node, Task::Run)?;
+    let name = format!("{}-{}", topology.name, node.name);
+    let mut arguments = machine(host, &files, &name, guest(node)?, Task::Run)?;
     let mut uplink = user_network(topology, node);
     for forward in forwards(topology, node) {
         let Forward { host, guest } = forward.ports;
@@ -107,10 +108,46 @@ pub fn install(
     node: &Node,
     medium: &Medium,
 ) -> Result<Vec<OsString>> {
-    let mut arguments = machine(host, paths, topology, node, Task::Install)?;
+    let name = format!("{}-{}", topology.name, node.name);
+    let (files, guest) = (paths.node(&node.name), guest(node)?);
+    installer(
+        host,
+        &files,
+        &name,
+        guest,
+        user_network(topology, node),
+        medium,
+    )
+}
+
+/// The machine that makes the base image; of `guest` it has the processors.
+pub fn install_base(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    guest: &Guest,
+    medium: &Medium,
+) -> Result<Vec<OsString>> {
+    let (files, name) = (paths.base_in_making(), format!("{}-base", topology.name));
+    let guest = Guest {
+        memory: INSTALL_MEMORY,
+        ..guest.clone()
+    };
+    installer(host, &files, &name, &guest, uplink(), medium)
+}
+
+fn installer(
+    host: &Host,
+    files: &NodePaths,
+    name: &str,
+    guest: &Guest,
+    network: Properties,
+    medium: &Medium,
+) -> Result<Vec<OsString>> {
+    let mut arguments = machine(host, files, name, guest, Task::Install)?;
     arguments
-        .option("netdev", user_network(topology, node))
-        .option("device", nic("uplink", guest(node)?.uplink_mac.to_string()))
+        .option("netdev", network)
+        .option("device", nic("uplink", guest.uplink_mac.to_string()))
         .option(
             "blockdev",
             image("medium", "raw", &medium.iso).set("read-only", "on"),
@@ -154,24 +191,19 @@ enum Task {
 /// What both are made of: the machine, its firmware and its disk.
 fn machine(
     host: &Host,
-    paths: &Paths,
-    topology: &Topology,
-    node: &Node,
+    files: &NodePaths,
+    name: &str,
+    guest: &Guest,
     task: Task,
 ) -> Result<Arguments> {
-    let files = paths.node(&node.name);
     let emulated = host.accelerator == Accelerator::Tcg;
-    let guest = guest(node)?;
     let memory = match task {
         Task::Run => guest.memory,
         Task::Install => guest.memory.max(INSTALL_MEMORY),
     };
     let mut arguments = platform(host, host.accelerator, &files.firmware_variables())?;
     arguments
-        .option(
-            "name",
-            Properties::of(&format!("{}-{}", topology.name, node.name)),
-        )
+        .option("name", Properties::of(name))
         // Emulated, two processors race each other's code patching (a guest panicked so).
         .plain("smp", if emulated { 1 } else { guest.cpus }.to_string())
         .plain("m", memory.to_string())
@@ -256,14 +288,17 @@ fn nic(netdev: &str, mac: String) -> Properties {
 
 /// The user-mode network: internet, and the host at 10.0.2.2.
 fn user_network(topology: &Topology, node: &Node) -> Properties {
-    let network = Properties::of("user")
-        .set("id", "uplink")
-        .set("ipv6", "off");
     match topology.network.mode {
-        NetworkMode::Segment => network,
+        NetworkMode::Segment => uplink(),
         // Each guest has a user-mode network of its own, and would be 10.0.2.15 in each.
-        NetworkMode::User => network.set("dhcpstart", node_address(topology, node).to_string()),
+        NetworkMode::User => uplink().set("dhcpstart", node_address(topology, node).to_string()),
     }
+}
+
+fn uplink() -> Properties {
+    Properties::of("user")
+        .set("id", "uplink")
+        .set("ipv6", "off")
 }
 
 /// A TCP port of the host's 127.0.0.1 → a port of a guest, and what for.

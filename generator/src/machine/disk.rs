@@ -12,36 +12,41 @@ use super::{Arch, tool};
 use crate::file;
 use crate::report::WithHint;
 use crate::state::NodePaths;
-use crate::topology::Node;
 
 /// The virt machine's flash is 64 MiB, whatever the template's size (QEMU, hw/arm/virt.c).
 const AARCH64_FLASH: u64 = 64 << 20;
 
-/// Makes an empty disk and fresh variables; what was there is replaced.
+/// What a new disk holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// Nothing; its size in GiB.
+    Empty(u32),
+    /// What the image at this path holds, which is relative to the disk's folder, so that
+    /// the cluster's folder can be moved. The disk takes room for what is written to it.
+    Overlay(&'a Path),
+}
+
+/// Makes a disk and fresh variables; what was there is replaced.
 pub fn create(
     qemu: &Path,
     arch: Arch,
     firmware: &Firmware,
-    node: &Node,
     paths: &NodePaths,
+    content: Content<'_>,
 ) -> Result<()> {
     paths.create()?;
     let disk = paths.disk();
     remove(&disk)?;
-    let size = format!("{}G", super::guest(node)?.disk);
-    let (create, format) = ("create".into(), "qcow2".into());
-    qemu_img(
-        qemu,
-        [
-            create,
-            "-q".into(),
-            "-f".into(),
-            format,
-            disk.clone().into(),
-            size.into(),
-        ],
-    )
-    .with_context(|| format!("cannot make {}'s disk {}", node.name, disk.display()))?;
+    let mut arguments: Vec<OsString> = ["create", "-q", "-f", "qcow2"].map(Into::into).into();
+    match content {
+        Content::Empty(size) => arguments.extend([disk.clone().into(), format!("{size}G").into()]),
+        Content::Overlay(base) => {
+            arguments.extend(["-F".into(), "qcow2".into(), "-b".into(), base.into()]);
+            arguments.push(disk.clone().into());
+        }
+    }
+    qemu_img(qemu, arguments)
+        .with_context(|| format!("cannot make the disk {}", disk.display()))?;
     variables(qemu, arch, firmware, &paths.firmware_variables())
 }
 
@@ -119,7 +124,10 @@ fn remove(file: &Path) -> Result<()> {
 }
 
 /// Runs the `qemu-img` beside this QEMU, or the one on the PATH.
-pub(super) fn qemu_img<const N: usize>(qemu: &Path, arguments: [OsString; N]) -> Result<String> {
+pub(super) fn qemu_img(
+    qemu: &Path,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<String> {
     tool::ask(&images_program(qemu)?, arguments)
 }
 

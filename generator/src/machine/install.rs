@@ -1,9 +1,12 @@
-//! Installs one node from a live medium: a fresh disk, the two tarballs, and
-//! scripts/install.exp, which talks to the machine over its serial console.
+//! Installs one node from a live medium: a fresh overlay on the base, the two tarballs,
+//! and scripts/install.exp, which talks to the machine over its serial console.
 
+pub mod base;
 mod expect;
 
+use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
@@ -15,14 +18,16 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
+use self::base::Base;
+use super::disk::{self, Content};
 use super::medium::hexadecimal;
-use super::{Host, Medium, argv, disk, process, tarball};
+use super::{Host, Medium, argv, process, tarball};
 use crate::file;
 use crate::pki;
 use crate::plan::{NodePlan, Plan};
 use crate::report::WithHint;
-use crate::state::Paths;
-use crate::topology::{Node, Topology};
+use crate::state::{NodePaths, Paths};
+use crate::topology::{Node, NodeName, Topology};
 
 /// `installed.json`, written last: a node without it is installed from scratch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +40,9 @@ pub struct Installed {
     pub flake_sha256: String,
     /// Of the tarball that became /var/lib/hardway/pki.
     pub keys_sha256: String,
+    /// The base that the disk is an overlay on; none where it stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// Nix' name of the system, e.g. `x86_64-linux`.
     pub system: String,
     /// When, in RFC 3339.
@@ -63,14 +71,56 @@ impl Tarballs {
     fn keys_sha256(&self) -> String {
         hexadecimal(&Sha256::digest(&self.keys))
     }
+}
+
+/// What install.exp is given.
+struct Input<'a> {
+    /// None where the base itself is made.
+    node: Option<&'a str>,
+    /// The base's name.
+    base: &'a str,
+    flake: &'a [u8],
+    keys: Option<&'a [u8]>,
+}
+
+impl Input<'_> {
+    #[allow(clippy::too_many_arguments)] // each is a thing of its own, and there are two callers
+    fn install(
+        &self,
+        host: &Host,
+        paths: &Paths,
+        files: &NodePaths,
+        medium: &Medium,
+        mut qemu: Vec<OsString>,
+        on_stage: &(dyn Fn(&str) + Sync),
+        cancelled: &AtomicBool,
+    ) -> Result<()> {
+        // A full host must fail the guest's writes: by default QEMU stops the guest, which
+        // then waits until the stage's limit.
+        qemu.extend(["-global".into(), "virtio-blk-device.werror=report".into()]);
+        let sha256 = |bytes: &[u8]| hexadecimal(&Sha256::digest(bytes));
+        let run = expect::Run {
+            program: expect::find()?,
+            runtime: paths.create_runtime()?,
+            node: self.node,
+            base: self.base,
+            log: files.install_log(),
+            scale: host.patience(),
+            self_contained: medium.self_contained,
+            flake_sha256: sha256(self.flake),
+            keys_sha256: self.keys.map(sha256),
+            qemu,
+        };
+        run.run(&self.lines(), on_stage, cancelled)
+    }
 
     /// install.exp's standard input: each in base64, lines of 76, an empty line.
     fn lines(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(
-            (self.flake.len() + self.keys.len()) * 3 / 2 + 256,
-        ));
+        let tarballs = || [Some(self.flake), self.keys].into_iter().flatten();
+        let length: usize = tarballs().map(<[u8]>::len).sum();
+        let mut text = Zeroizing::new(String::with_capacity(length * 3 / 2 + 256));
         // 57 bytes are 76 characters.
-        for tarball in [&self.flake, &*self.keys] {
+        for tarball in tarballs() {
             for line in tarball.chunks(57) {
                 BASE64_STANDARD.encode_string(line, &mut text);
                 text.push('\n');
@@ -102,7 +152,7 @@ pub fn requirements(host: &Host, medium: &Medium) -> Result<()> {
     expect::find().map(drop)
 }
 
-/// Installs `node` on a fresh disk; what was on the old one is lost. `on_stage`
+/// Installs `node` on a fresh overlay on `base`; what was on the old disk is lost. `on_stage`
 /// hears each stage's name as it begins. Once `cancelled` is set the machine is
 /// stopped and the error has exit code 130.
 #[allow(clippy::too_many_arguments)] // each is a thing of its own, and there are two callers
@@ -113,54 +163,61 @@ pub fn install(
     plan: &Plan,
     node: &Node,
     medium: &Medium,
+    base: &Base,
     on_stage: &(dyn Fn(&str) + Sync),
     cancelled: &AtomicBool,
 ) -> Result<()> {
-    let program = expect::find()?;
     let files = paths.node(&node.name);
     files.create()?;
     remove_record(paths, node)?;
     let tarballs = Tarballs::pack(paths, topology, plan, node)?;
-    disk::create(&host.qemu, host.arch, &host.firmware, node, &files)?;
-
-    let mut qemu = argv::install(host, paths, topology, node, medium)?;
-    // A full host must fail the guest's writes: by default QEMU stops the guest, which
-    // then waits until the stage's limit.
-    qemu.extend(["-global".into(), "virtio-blk-device.werror=report".into()]);
-    let run = expect::Run {
-        program,
-        runtime: paths.create_runtime()?,
-        node: node.name.as_str(),
-        log: files.install_log(),
-        scale: host.patience(),
-        self_contained: medium.self_contained,
-        flake_sha256: tarballs.flake_sha256(),
-        keys_sha256: tarballs.keys_sha256(),
-        qemu,
+    disk::create(
+        &host.qemu,
+        host.arch,
+        &host.firmware,
+        &files,
+        Content::Overlay(&base.from_node()),
+    )?;
+    let input = Input {
+        node: Some(node.name.as_str()),
+        base: &base.name,
+        flake: &tarballs.flake,
+        keys: Some(&tarballs.keys),
     };
-    run.run(&tarballs.lines(), on_stage, cancelled)
+    let qemu = argv::install(host, paths, topology, node, medium)?;
+    input
+        .install(host, paths, &files, medium, qemu, on_stage, cancelled)
         .with_context(|| format!("cannot install {}", node.name))?;
-
-    // QEMU flushed nothing (see argv.rs): a power cut must not leave a record of a disk
-    // that is not there.
-    fs::File::open(files.disk())
-        .and_then(|disk| disk.sync_all())
-        .with_context(|| format!("cannot write {} to disk", files.disk().display()))?;
+    sync(&files.disk())?;
     process::save_command_line(host, paths, topology, node, None)?;
     let record = Installed {
         medium: medium.label.clone(),
         medium_sha256: medium.sha256.clone(),
-        flake_sha256: run.flake_sha256,
-        keys_sha256: run.keys_sha256,
+        flake_sha256: tarballs.flake_sha256(),
+        keys_sha256: tarballs.keys_sha256(),
+        base: Some(base.clone()),
         system: host.arch.nix_system().to_owned(),
         finished: OffsetDateTime::now_utc().format(&Rfc3339)?,
     };
     write_record(paths, node, &record)
 }
 
+/// QEMU flushed nothing (see argv.rs): a power cut must not leave a record of a disk that
+/// is not there.
+fn sync(disk: &Path) -> Result<()> {
+    fs::File::open(disk)
+        .and_then(|disk| disk.sync_all())
+        .with_context(|| format!("cannot write {} to disk", disk.display()))
+}
+
 /// What a node was installed with; None where an installation is missing or broke off.
 pub fn installed(paths: &Paths, node: &Node) -> Option<Installed> {
-    let text = fs::read_to_string(paths.node(&node.name).installed()).ok()?;
+    record(paths, &node.name)
+}
+
+/// The same of a node that cluster.json may no longer have.
+pub fn record(paths: &Paths, node: &NodeName) -> Option<Installed> {
+    let text = fs::read_to_string(paths.node(node).installed()).ok()?;
     serde_json::from_str(&text).ok()
 }
 

@@ -16,7 +16,7 @@ use self::identity::Identity;
 use super::agent::Agent;
 use super::argument::{quoted, script};
 use super::qmp::Qmp;
-use super::{Accelerator, Host, argv, port, segment};
+use super::{Accelerator, Host, argv, install, port, segment};
 use crate::file;
 use crate::report::WithHint;
 use crate::state::{NodePaths, Paths};
@@ -70,6 +70,7 @@ pub fn start_capturing(
                 .hint(format!("hardway install {}", node.name));
         }
     }
+    install::base::check(paths, topology, node)?;
     port::all_free(topology, node)?;
     save_command_line(host, paths, topology, node, capture)?;
     let yields = host.accelerator == Accelerator::Tcg && node.role == Role::Worker;

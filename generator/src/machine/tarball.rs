@@ -13,7 +13,7 @@ use tar::{Builder, EntryType, Header};
 use zeroize::Zeroizing;
 
 use crate::nix;
-use crate::plan::NodePlan;
+use crate::plan::{self, NodePlan, Plan};
 use crate::topology::{Node, Topology};
 
 /// The repository's NixOS modules, so that the binary needs no repository.
@@ -32,17 +32,32 @@ const LOCK: &str = include_str!("../../../flake.lock");
 pub fn flake(topology: &Topology, node: &Node, plan: &NodePlan) -> Result<Vec<u8>> {
     let mut files = folder(topology, &[(node, plan)])?;
     files.insert("flake.nix".into(), FLAKE.into());
+    folder_archive(&files)
+}
+
+/// The flake of what the nodes share, gzipped, of which the base image is made:
+///
+/// ```text
+/// flake.nix, flake.lock, modules/       as a node's
+/// base/default.nix                      the packages of every component of any node
+/// ```
+pub fn base_flake(plan: &Plan) -> Result<Vec<u8>> {
+    let mut files = common();
+    files.insert("flake.nix".into(), FLAKE.into());
+    let module = nix::base_module(&plan::shared(plan))?;
+    files.insert("base/default.nix".into(), module.into());
+    folder_archive(&files)
+}
+
+fn folder_archive(files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<u8>> {
     let files = files
         .iter()
         .map(|(path, bytes)| (path.as_path(), bytes.as_slice()));
     archive(files, 0o644, Vec::new())
 }
 
-/// What a flake of these nodes consists of beside flake.nix.
-pub(crate) fn folder(
-    topology: &Topology,
-    nodes: &[(&Node, &NodePlan)],
-) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+/// flake.lock and the modules.
+fn common() -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::from([(PathBuf::from("flake.lock"), LOCK.into())]);
     files.extend(embedded(&MODULES).map(|file| {
         (
@@ -50,6 +65,15 @@ pub(crate) fn folder(
             file.contents().into(),
         )
     }));
+    files
+}
+
+/// What a flake of these nodes consists of beside flake.nix.
+pub(crate) fn folder(
+    topology: &Topology,
+    nodes: &[(&Node, &NodePlan)],
+) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = common();
     for (node, plan) in nodes {
         let host = Path::new("hosts").join(plan.name.as_str());
         files.insert(host.join("default.nix"), nix::host_module(plan)?.into());

@@ -14,5 +14,5 @@ mod yaml;
 mod tests;
 
 pub use files::{Change, Files, Outcome, apply, compare};
-pub use render::{exported, host_module, hosts_index, rendered};
+pub use render::{base_module, exported, host_module, hosts_index, rendered};
 pub use value::{attribute, literal};

@@ -10,7 +10,7 @@ use tera::Tera;
 use super::files::Files;
 use super::value::{attribute, literal, path};
 use super::yaml;
-use crate::plan::{self, Component, NodePlan, Plan};
+use crate::plan::{self, Component, NodePlan, Plan, Shared};
 use crate::topology::{Cni, Node, Topology};
 
 fn templates() -> Result<Tera> {
@@ -18,6 +18,7 @@ fn templates() -> Result<Tera> {
     tera.add_raw_templates([
         ("host.nix", include_str!("../../templates/host.nix.tera")),
         ("hosts.nix", include_str!("../../templates/hosts.nix.tera")),
+        ("base.nix", include_str!("../../templates/base.nix.tera")),
         (
             "nixos-anywhere.nix",
             include_str!("../../templates/nixos-anywhere.nix.tera"),
@@ -126,6 +127,18 @@ pub fn rendered(topology: &Topology, plan: &Plan, dir: &Path) -> Result<Files> {
 /// The text of one node's `hosts/<node>/default.nix`.
 pub fn host_module(node: &NodePlan) -> Result<String> {
     module(&templates()?, node)
+}
+
+/// The text of the base image's module.
+pub fn base_module(shared: &Shared) -> Result<String> {
+    let options = shared.options.iter();
+    let options: Vec<Value> = options.map(|(path, value)| setting(path, value)).collect();
+    let packages: Vec<String> = shared.packages.iter().map(|name| attribute(name)).collect();
+    render(
+        &templates()?,
+        "base.nix",
+        &json!({ "options": options, "packages": packages }),
+    )
 }
 
 /// How a user's module, the n-th of its node, is written in `hosts/default.nix`: as a

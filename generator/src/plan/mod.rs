@@ -14,12 +14,14 @@ mod kube_scheduler;
 mod kubelet;
 mod network;
 mod node;
+mod shared;
 mod types;
 
 pub use certificates::ADMIN_GROUP;
 pub use coredns::{CoreDns, IMAGE as COREDNS_IMAGE, address as dns_address, coredns};
 pub use kubelet::SANDBOX_IMAGE;
 pub use network::{advertised_address, api_secure_port, interface, kubelet_port, node_address};
+pub use shared::{Shared, shared};
 pub use types::{
     Authority, CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile,
     Plan, ReadyCheck, Usage,

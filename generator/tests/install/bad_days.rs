@@ -3,14 +3,16 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 
 use assert_cmd::cargo::CommandCargoExt;
+use hardway::machine::disk::{self, Content};
+use hardway::machine::install::base::Recipe;
 use hardway::machine::install::install;
-use hardway::machine::{Host, HostOptions, Medium, argv, disk};
+use hardway::machine::{Host, HostOptions, Medium, argv};
 use hardway::report::render;
 use hardway::topology::{self, Machine, Node};
 
@@ -30,11 +32,49 @@ fn host(cluster: &Cluster, medium: &Medium) -> Host {
     Host::detect(&cluster.paths, &options).unwrap()
 }
 
-/// Installs `node`; the last stage and what a person reads at the end.
+/// The base of these tests' clusters, made by the first that needs it: they differ in
+/// nothing that is in it.
+fn with_base(cluster: Cluster) -> Cluster {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        make_base(&cluster, &cluster.sigma()).unwrap();
+        link_files(&cluster.paths.bases(), folder.path());
+        folder
+    });
+    fs::create_dir_all(cluster.paths.bases()).unwrap();
+    link_files(made.path(), &cluster.paths.bases());
+    cluster
+}
+
+fn link_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let (file, name) = entry.map(|one| (one.path(), one.file_name())).unwrap();
+        if !to.join(&name).exists() {
+            fs::hard_link(file, to.join(name)).unwrap();
+        }
+    }
+}
+
+fn make_base(cluster: &Cluster, node: &Node) -> anyhow::Result<()> {
+    let medium = Medium::open(&iso()).unwrap();
+    let host = host(cluster, &medium);
+    let (paths, guest) = (&cluster.paths, node.guest().unwrap());
+    let recipe = Recipe::new(&host, &cluster.plan, &medium, guest).unwrap();
+    let stop = AtomicBool::new(false);
+    recipe
+        .make(&host, paths, &cluster.topology, &medium, &|_| {}, &stop)
+        .map(drop)
+}
+
+/// Installs `node` on the base that is there; the last stage and what a person reads at
+/// the end.
 fn attempt(cluster: &Cluster, node: &Node) -> (String, Result<(), String>) {
     let medium = Medium::open(&iso()).unwrap();
     let host = host(cluster, &medium);
     let last = Mutex::new(String::new());
+    let guest = node.guest().unwrap();
+    let recipe = Recipe::new(&host, &cluster.plan, &medium, guest).unwrap();
     let result = install(
         &host,
         &cluster.paths,
@@ -42,6 +82,7 @@ fn attempt(cluster: &Cluster, node: &Node) -> (String, Result<(), String>) {
         &cluster.plan,
         node,
         &medium,
+        &recipe.find(&cluster.paths).unwrap().unwrap(),
         &|stage| stage.clone_into(&mut last.lock().unwrap()),
         &AtomicBool::new(false),
     );
@@ -59,10 +100,11 @@ fn the_guests_disk_is_full() {
     if let Machine::Guest(guest) = &mut node.machine {
         guest.disk = 1;
     }
-    let (stage, result) = attempt(&cluster, &node);
-    let text = result.unwrap_err();
-    assert_eq!(stage, "install", "{text}");
-    assert!(text.contains("no space left on device"), "{text}");
+    let text = render(&make_base(&cluster, &node).unwrap_err());
+    assert!(
+        text.contains("stage install: ") && text.contains("no space left on device"),
+        "{text}"
+    );
     assert!(
         text.ends_with("hint: give the disk more room: DISK_SIZE (GiB) in cluster.env\n"),
         "{text}"
@@ -72,7 +114,7 @@ fn the_guests_disk_is_full() {
 #[test]
 #[ignore = "needs a live medium in HARDWAY_ISO"]
 fn a_users_module_holds_a_key() {
-    let cluster = Cluster::new();
+    let cluster = with_base(Cluster::new());
     let mut node = cluster.sigma();
     let module = cluster.folder.path().join("leak.nix");
     fs::write(
@@ -95,7 +137,7 @@ fn a_users_module_holds_a_key() {
 #[test]
 #[ignore = "needs a live medium in HARDWAY_ISO"]
 fn a_users_module_reads_a_key() {
-    let cluster = Cluster::new();
+    let cluster = with_base(Cluster::new());
     let mut node = cluster.sigma();
     let module = cluster.folder.path().join("read.nix");
     fs::write(
@@ -118,7 +160,7 @@ fn a_users_module_reads_a_key() {
 #[test]
 #[ignore = "needs a live medium in HARDWAY_ISO"]
 fn interrupted_while_installing_then_installed() {
-    let cluster = Cluster::new();
+    let cluster = with_base(Cluster::new());
     let mut child = Command::cargo_bin("hardway")
         .unwrap()
         .arg("--dir")
@@ -162,12 +204,13 @@ fn what_arrives_is_not_what_was_sent() {
     let node = cluster.sigma();
     let medium = Medium::open(&iso()).unwrap();
     let host = host(&cluster, &medium);
-    let files = cluster.paths.node(&node.name);
-    disk::create(&host.qemu, host.arch, &host.firmware, &node, &files).unwrap();
-    let words = argv::install(&host, &cluster.paths, &cluster.topology, &node, &medium).unwrap();
+    let (paths, guest) = (&cluster.paths, node.guest().unwrap());
+    let (files, empty) = (paths.base_in_making(), Content::Empty(guest.disk));
+    disk::create(&host.qemu, host.arch, &host.firmware, &files, empty).unwrap();
+    let words = argv::install_base(&host, paths, &cluster.topology, guest, &medium).unwrap();
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
     // The test's script expects the SHA-256 of something else.
-    let script = Script::start(&host.patience().to_string(), &words);
+    let script = Script::start_for_base(&host.patience().to_string(), &words);
     let qemu = script.qemu();
     let (ended, _) = script.end();
     assert_eq!(ended.code, Some(32), "{}", ended.said);
@@ -191,15 +234,15 @@ fn the_hosts_disk_is_full() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("cluster.json"), topology::default_json()).unwrap();
     let install = r#"
-        mount -t tmpfs -o size=5G none "$1/small" && cd "$1/small" && cp ../cluster.json . || exit 99
+        mount -t tmpfs -o size=6G none "$1/small" && cd "$1/small" && cp ../cluster.json . || exit 99
         {
-          until [ -e .hardway/nodes/sigma/vars.qcow2 ]; do sleep 0.2; done
+          until [ -e .hardway/base/unfinished/vars.qcow2 ]; do sleep 0.2; done
           free=$(df --output=avail -B1M . | tail -n 1)
           fallocate -l "$((free - 100))M" other
         } &
         "$2" --dir . install sigma --iso "$3"
         code=$?
-        ls .hardway/nodes/sigma
+        ls -R .hardway/base .hardway/nodes
         exit $code"#;
     fs::create_dir(folder.path().join("small")).unwrap();
     let output = Command::new("unshare")
@@ -217,7 +260,7 @@ fn the_hosts_disk_is_full() {
     );
     let left = String::from_utf8_lossy(&output.stdout);
     assert!(
-        left.contains("disk.qcow2") && !left.contains("installed.json"),
+        left.contains("disk.qcow2") && !left.contains(".json"),
         "{left}"
     );
 }

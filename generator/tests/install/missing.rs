@@ -189,14 +189,17 @@ fn a_hypervisor_that_is_broken() {
     // A line a stage, as always where there is no terminal.
     let stages: Vec<&str> = told
         .lines()
-        .filter(|line| line.starts_with("sigma: "))
+        .filter(|line| line.starts_with("base: "))
         .collect();
     assert!(
-        matches!(stages[..], [disk, boot] if disk.starts_with("sigma: disk ")
-            && boot.starts_with("sigma: boot broke off after ")),
+        matches!(stages[..], [disk, boot] if disk.starts_with("base:  disk ")
+            && boot.starts_with("base:  boot broke off after ")),
         "{told}"
     );
-    assert!(told.contains("error: cannot install sigma\n"), "{told}");
+    assert!(
+        told.contains("error: cannot make the base that the nodes share\n"),
+        "{told}"
+    );
     assert!(!named_by_a_process(&cluster.paths.state()), "{told}");
 }
 

@@ -93,6 +93,8 @@ fn kill_9_of_the_script_leaves_no_machine() {
 
 #[test]
 fn input_that_is_not_two_blocks_of_base64() {
+    let (ended, _) = Script::start_for_base("0.1", &SILENT).end();
+    assert_eq!(ended.code, Some(10), "one block is enough for a base");
     for (input, complaint) in [
         (
             "not base64!\n\n",

@@ -85,12 +85,22 @@ pub(crate) struct Ended {
 pub(crate) const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Script {
-    /// Starts it with a QEMU that writes its process id into the folder.
+    /// Starts it for a node, with a QEMU that writes its process id into the folder.
     pub(crate) fn start(scale: &str, qemu: &[&str]) -> Self {
         Self::start_with(scale, qemu, "aGk=\n\naGk=\n\n")
     }
 
     pub(crate) fn start_with(scale: &str, qemu: &[&str], input: &str) -> Self {
+        let node = ["--node", "sigma", "--keys-sha256", ZEROS];
+        Self::start_for(&node, scale, qemu, input)
+    }
+
+    /// Starts it for the base.
+    pub(crate) fn start_for_base(scale: &str, qemu: &[&str]) -> Self {
+        Self::start_for(&[], scale, qemu, "aGk=\n\n")
+    }
+
+    fn start_for(node: &[&str], scale: &str, qemu: &[&str], input: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut words: Vec<OsString> = qemu.iter().map(OsString::from).collect();
         words.push("-pidfile".into());
@@ -98,8 +108,9 @@ impl Script {
         let mut child = Command::new("expect")
             .args(["-n", "-N"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/install.exp"))
-            .args(["--node", "sigma", "--scale", scale, "--substituter", "none"])
-            .args(["--flake-sha256", ZEROS, "--keys-sha256", ZEROS, "--log"])
+            .args(node)
+            .args(["--base", "b", "--scale", scale, "--substituter", "none"])
+            .args(["--flake-sha256", ZEROS, "--log"])
             .arg(folder.path().join("install.log"))
             .arg("--")
             .args(words)

@@ -89,12 +89,28 @@ fn the_flake_stands_alone() {
 }
 
 #[test]
+fn the_bases_flake_has_what_nodes_share_and_no_more() {
+    let cluster = Cluster::new();
+    let files = unpack(&tarball::base_flake(&cluster.plan).unwrap());
+    let own: Vec<&str> = files
+        .iter()
+        .map(|(path, _, _)| path.as_str())
+        .filter(|path| !path.starts_with("modules/"))
+        .collect();
+    assert_eq!(own, ["base/default.nix", "flake.lock", "flake.nix"]);
+    insta::assert_snapshot!(String::from_utf8_lossy(&files[0].2));
+}
+
+#[test]
 fn no_flake_holds_what_a_key_file_holds() {
     let cluster = Cluster::new();
+    let base = tarball::base_flake(&cluster.plan).unwrap();
     for node in &cluster.topology.nodes {
-        let flake: String = unpack(&flake(&cluster, node))
+        let flakes = [flake(&cluster, node), base.clone()];
+        let flake: String = flakes
             .iter()
-            .map(|(_, _, bytes)| String::from_utf8_lossy(bytes).into_owned())
+            .flat_map(|flake| unpack(flake))
+            .map(|(_, _, bytes)| String::from_utf8_lossy(&bytes).into_owned())
             .collect();
         for (name, bytes) in pki::node_files(planned(&cluster, node), &cluster.paths).unwrap() {
             for line in String::from_utf8_lossy(&bytes).lines() {

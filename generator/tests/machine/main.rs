@@ -14,12 +14,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use hardway::machine::capture;
+use hardway::machine::disk::{self, Content};
 use hardway::machine::process::{self, Running};
-use hardway::machine::{Accelerator, Arch, Host, HostOptions, disk};
+use hardway::machine::{Accelerator, Arch, Host, HostOptions};
 use hardway::report;
 use hardway::state::Paths;
 use hardway::topology::{self, Machine, Node, Sources, Topology};
 
+mod base;
 mod console;
 mod snapshot;
 
@@ -82,7 +84,8 @@ impl Bench {
         host.accelerator = Accelerator::Tcg;
         let (paths, node) = (self.paths(), self.node(node));
         let files = paths.node(&node.name);
-        disk::create(&host.qemu, host.arch, &host.firmware, node, &files).unwrap();
+        let empty = Content::Empty(node.guest().unwrap().disk);
+        disk::create(&host.qemu, host.arch, &host.firmware, &files, empty).unwrap();
         host
     }
 

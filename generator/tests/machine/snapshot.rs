@@ -16,7 +16,7 @@ use hardway::report::render;
 use hardway::{generate, plan};
 use serde_json::{Value, json};
 
-use super::{Bench, FIRMWARE};
+use super::{Bench, FIRMWARE, base};
 
 const NODES: [&str; 2] = ["hub", "east"];
 
@@ -27,14 +27,10 @@ fn cluster(bench: &Bench) -> Host {
     let mut host = None;
     for node in NODES {
         host = Some(bench.ready(Arch::X86_64, node));
-        let installed = json!({
-            "medium": "none", "mediumSha256": "", "flakeSha256": "", "keysSha256": "",
-            "system": "x86_64-linux", "finished": "2026-01-01T00:00:00Z",
-        });
-        let file = paths.node(&bench.node(node).name).installed();
-        fs::write(file, installed.to_string()).unwrap();
     }
     let host = host.unwrap();
+    // As real ones: overlays on one base.
+    base::on_one_base(bench, &host);
     for node in NODES {
         bench.start(&host, node).unwrap();
     }

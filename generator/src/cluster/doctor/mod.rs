@@ -13,6 +13,7 @@ use self::platform::{Program, sudo};
 use super::host::{self, Wanted};
 use super::table::Tone;
 use super::wait::words;
+use crate::machine::install::base;
 use crate::machine::{Accelerator, Host, Parts, process, search};
 use crate::pki;
 use crate::report::Hint;
@@ -211,7 +212,7 @@ fn programs(topology: &Topology, platform: Platform) -> Vec<Check> {
     checks
 }
 
-/// Memory, disk and ports for what does not run yet.
+/// Memory, disk and ports for what does not run yet, and a base image that is lost.
 fn room(paths: &Paths, topology: &Topology) -> Vec<Check> {
     let off: Vec<Wanted<'_>> = topology
         .nodes
@@ -222,14 +223,19 @@ fn room(paths: &Paths, topology: &Topology) -> Vec<Check> {
             install: !paths.node(&node.name).installed().is_file(),
         })
         .collect();
-    vec![
+    let lost = off
+        .iter()
+        .find_map(|wanted| base::check(paths, topology, wanted.node).err());
+    let mut checks = vec![
         match host::available_memory() {
             Ok(available) => memory(&off, available),
             Err(error) => Check::failed("memory", &error),
         },
         disk(paths, &off),
         ports(topology, &off),
-    ]
+    ];
+    checks.extend(lost.map(|error| Check::failed("base image", &error)));
+    checks
 }
 
 fn memory(off: &[Wanted<'_>], available: u64) -> Check {

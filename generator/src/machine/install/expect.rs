@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::machine::tool::search;
 use crate::report::{Code, INTERRUPTED, WithHint};
 
-const SCRIPT: &str = include_str!("../../../../scripts/install.exp");
+pub(super) const SCRIPT: &str = include_str!("../../../../scripts/install.exp");
 
 /// How long the script may take to stop its machine: it kills QEMU after 10 s.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -45,14 +45,16 @@ pub(super) struct Run<'a> {
     pub program: PathBuf,
     /// Where the script's file goes meanwhile.
     pub runtime: PathBuf,
-    pub node: &'a str,
+    /// None where the base itself is made.
+    pub node: Option<&'a str>,
+    pub base: &'a str,
     pub log: PathBuf,
     /// What the script's limits are multiplied by.
     pub scale: u32,
     /// Whether the medium holds the packages.
     pub self_contained: bool,
     pub flake_sha256: String,
-    pub keys_sha256: String,
+    pub keys_sha256: Option<String>,
     pub qemu: Vec<OsString>,
 }
 
@@ -114,12 +116,14 @@ impl Run<'_> {
             // Neither the system's nor the user's start-up file.
             .args(["-n", "-N"])
             .arg(script)
-            .args(["--node", self.node])
+            .args(["--base", self.base])
             .args(["--scale", &self.scale.to_string()])
             .args(["--flake-sha256", &self.flake_sha256])
-            .args(["--keys-sha256", &self.keys_sha256])
             .arg("--log")
             .arg(&self.log);
+        if let (Some(node), Some(keys)) = (self.node, &self.keys_sha256) {
+            command.args(["--node", node, "--keys-sha256", keys]);
+        }
         if self.self_contained {
             command.args(["--substituter", "none"]);
         }
@@ -139,7 +143,7 @@ impl Run<'_> {
         let hint = match status.code() {
             Some(0) => return Ok(()),
             Some(STOPPED) => {
-                return Err(anyhow!("interrupted; the next run installs it from scratch")
+                return Err(anyhow!("interrupted; the next run begins it anew")
                     .context(Code(INTERRUPTED)));
             }
             _ if self.host_is_full() => format!(
