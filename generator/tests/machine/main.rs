@@ -23,6 +23,7 @@ use hardway::topology::{self, Machine, Node, Sources, Topology};
 
 mod base;
 mod console;
+mod full;
 mod snapshot;
 
 /// From power-on to the firmware's shell, emulated on a loaded host.
@@ -36,7 +37,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    fn in_folder(folder: tempfile::TempDir) -> Self {
         let json = r#"{
             "name": "bench",
             "cni": "bridge",

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 
 use super::{Bench, FIRMWARE, base};
 
-const NODES: [&str; 2] = ["hub", "east"];
+pub(super) const NODES: [&str; 2] = ["hub", "east"];
 
 /// Both machines run; they count as installed, and there is a PKI.
-fn cluster(bench: &Bench) -> Host {
+pub(super) fn cluster(bench: &Bench) -> Host {
     let paths = bench.paths();
     generate::write(&bench.topology, &plan::plan(&bench.topology), &paths).unwrap();
     let mut host = None;
@@ -41,7 +41,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn save(bench: &Bench, text: &str) -> anyhow::Result<snapshot::Saved> {
+pub(super) fn save(bench: &Bench, text: &str) -> anyhow::Result<snapshot::Saved> {
     snapshot::save(&bench.paths(), &bench.topology, &name(text), None, false)
 }
 
@@ -49,13 +49,13 @@ fn restore(bench: &Bench, text: &str) -> anyhow::Result<snapshot::Restored> {
     snapshot::restore(&bench.paths(), &bench.topology, &name(text), false, false)
 }
 
-fn status(bench: &Bench, node: &str) -> Value {
+pub(super) fn status(bench: &Bench, node: &str) -> Value {
     let running = process::find(&bench.paths(), &bench.node(node).name).unwrap();
     let answer = running.qmp().unwrap().execute("query-status", &json!({}));
     answer.unwrap()["status"].clone()
 }
 
-fn found(bench: &Bench, host: &Host, node: &str, tag: &str) -> Found {
+pub(super) fn found(bench: &Bench, host: &Host, node: &str, tag: &str) -> Found {
     let mut images = Images::of(&host.qemu, &bench.paths(), &bench.node(node).name).unwrap();
     images.find(tag).unwrap()
 }
