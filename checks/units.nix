@@ -17,7 +17,7 @@ let
           render.service {
             inherit name component;
             packagePath = packagePath component;
-            readyCheckPath = if component ? readyCheck then packagePath component.readyCheck else null;
+            waitForPath = if component ? waitFor then packagePath component.waitFor else null;
           }
         )
       ) components;
@@ -45,9 +45,9 @@ let
       programs =
         map (program: "${packagePath program}/bin/${program.command}") (
           builtins.attrValues components
-          ++ builtins.concatMap (
-            component: if component ? readyCheck then [ component.readyCheck ] else [ ]
-          ) (builtins.attrValues components)
+          ++ builtins.concatMap (component: if component ? waitFor then [ component.waitFor ] else [ ]) (
+            builtins.attrValues components
+          )
         )
         ++ (if components ? containerd then [ "${packagePath components.containerd}/bin/ctr" ] else [ ]);
     };

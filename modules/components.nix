@@ -29,7 +29,7 @@ let
     ]
   );
 
-  readyCheck.options = {
+  waitFor.options = {
     package = mkOption {
       type = packageType;
       example = "curl";
@@ -183,8 +183,8 @@ let
             (etcd, kube-apiserver, kubelet, containerd do), `exec` once it has been started.
           '';
         };
-        readyCheck = mkOption {
-          type = types.nullOr (types.submodule readyCheck);
+        waitFor = mkOption {
+          type = types.nullOr (types.submodule waitFor);
           default = null;
           example = {
             package = "curl";
@@ -197,9 +197,9 @@ let
             ];
           };
           description = ''
-            A command that has to succeed before the component counts as started, run after
-            `readiness` as the component's user. It waits by itself; units that require the
-            component wait for it. Where it fails, the component is stopped and tried again.
+            A command that has to succeed before the component is started, run as its user: one
+            that waits for a component that this one is of no use without. Where it fails, it is
+            tried again.
           '';
         };
         stateDirectory = mkOption {
@@ -290,7 +290,7 @@ in
       render.service {
         inherit name component;
         packagePath = "${component.package}";
-        readyCheckPath = if component.readyCheck == null then null else "${component.readyCheck.package}";
+        waitForPath = if component.waitFor == null then null else "${component.waitFor.package}";
       }
       // {
         inherit (component) path;

@@ -30,12 +30,12 @@ in
       ];
     };
   };
-  testReadyCheck = {
+  testWaitFor = {
     expr =
       (configOf [
         node
         {
-          hardway.components.etcd.readyCheck = {
+          hardway.components.etcd.waitFor = {
             package = "kubernetes";
             command = "ask";
             arguments = [
@@ -44,15 +44,15 @@ in
             ];
           };
         }
-      ]).systemd.services.etcd.serviceConfig.ExecStartPost;
+      ]).systemd.services.etcd.serviceConfig.ExecStartPre;
     expected = lib.concatStringsSep " \\\n  " [
       "/pkg/kubernetes/bin/ask"
       "--wait"
       "\"a b\""
     ];
   };
-  testNoReadyCheck = {
-    expr = etcd.serviceConfig ? ExecStartPost;
+  testNoWaitFor = {
+    expr = etcd.serviceConfig ? ExecStartPre;
     expected = false;
   };
   testUserIsMade = {

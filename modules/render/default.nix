@@ -7,7 +7,7 @@
 #   execStart { program, arguments ? [ ], flags ? { } }
 #                                   -> an ExecStart= value, one word a line, escaped for systemd
 #   formats.json|yaml|toml VALUE    -> the text of a configuration file, keys sorted
-#   service { name, component, packagePath, readyCheckPath ? null }
+#   service { name, component, packagePath, waitForPath ? null }
 #                                   -> what `systemd.services.<name>` takes (see service.nix)
 #   pkiService { files, directory ? pki.directory, coreutils ? "/usr" }
 #                                   -> the same for hardway-pki.service (see pki.nix)

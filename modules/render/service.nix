@@ -3,13 +3,13 @@
 #   name            the component's name; its unit is <name>.service
 #   component       as in `hardway.components.<name>` (modules/components.nix documents each field)
 #   packagePath     what stands before /bin/<command>
-#   readyCheckPath  the same for its readyCheck, where it has one
+#   waitForPath  the same for its waitFor, where it has one
 { execStart, escapeSpecifiers }:
 {
   name,
   component,
   packagePath,
-  readyCheckPath ? null,
+  waitForPath ? null,
 }:
 let
   user = component.user or "root";
@@ -69,10 +69,10 @@ in
     # On an emulated machine the API server needs minutes until it is ready.
     TimeoutStartSec = 900;
   }
-  // optional (readyCheckPath != null) {
-    ExecStartPost = execStart {
-      program = "${readyCheckPath}/bin/${component.readyCheck.command}";
-      inherit (component.readyCheck) arguments;
+  // optional (waitForPath != null) {
+    ExecStartPre = execStart {
+      program = "${waitForPath}/bin/${component.waitFor.command}";
+      inherit (component.waitFor) arguments;
     };
   }
   // optional (user != "root") {

@@ -63,12 +63,12 @@ let
   pathsOf = option: map (packages.pathOf option);
 
   # None where the component has no such check.
-  readyCheckOf =
+  waitForOf =
     name: check:
     if check.command == null then
       null
     else
-      packages.pathOf "hardway.components.${name}.readyCheck.package" check.package;
+      packages.pathOf "hardway.components.${name}.waitFor.package" check.package;
 
   componentService =
     name: component:
@@ -76,7 +76,7 @@ let
       service = render.service {
         inherit name component;
         packagePath = packageOf name;
-        readyCheckPath = readyCheckOf name component.readyCheck;
+        waitForPath = waitForOf name component.waitFor;
       };
     in
     service

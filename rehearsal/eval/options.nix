@@ -79,7 +79,7 @@ let
       "notify"
       "exec"
     ]);
-    readyCheck = set {
+    waitFor = set {
       package = nullOr package;
       command = nullOr str;
       arguments = listOf str;

@@ -250,8 +250,8 @@ fn fields(component: &Component) -> Vec<Value> {
         ("readiness", json!(component.readiness)),
         ("ports", json!(component.ports)),
     ]);
-    if let Some(check) = &component.ready_check {
-        fields.push(("readyCheck", json!(check)));
+    if let Some(check) = &component.wait_for {
+        fields.push(("waitFor", json!(check)));
     }
     if let Some(folder) = &component.state_directory {
         fields.push(("stateDirectory", json!(folder)));

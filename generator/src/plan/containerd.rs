@@ -47,7 +47,7 @@ pub(super) fn component() -> Component {
         after: words(&["systemd-networkd.service"]),
         user: "root".into(),
         readiness: "notify".into(),
-        ready_check: None,
+        wait_for: None,
         state_directory: Some(NAME.into()),
         delegate: true,
         ports: vec![],

@@ -73,7 +73,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         after: words(&["systemd-networkd.service"]),
         user: NAME.into(),
         readiness: "notify".into(),
-        ready_check: None,
+        wait_for: None,
         state_directory: Some("etcd".into()),
         delegate: false,
         ports: vec![CLIENT_PORT, PEER_PORT],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::network::{advertised_address, api_secure_port};
-use super::{Component, ConfigFile, Format, ReadyCheck, flags, pki, words};
+use super::{Component, ConfigFile, Format, WaitFor, flags, pki, words};
 use crate::topology::{Cni, NetworkMode, Node, Topology};
 
 pub(super) const NAME: &str = "kube-apiserver";
@@ -113,7 +113,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         after: words(&[]),
         user: USER.into(),
         readiness: "notify".into(),
-        ready_check: Some(ready_check(topology)),
+        wait_for: None,
         state_directory: Some(NAME.into()),
         delegate: false,
         ports: vec![api_secure_port(topology)],
@@ -121,13 +121,14 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
     }
 }
 
-/// The server tells systemd that it is ready once it listens. The roles of RBAC come a while
-/// later, minutes on an emulated machine, and until then it refuses the controller manager and
-/// the scheduler, which would start over and over and take the processor from it.
-/// `/readyz` is open to anyone, by the last of these roles (system:public-info-viewer).
-fn ready_check(topology: &Topology) -> ReadyCheck {
+/// What the controller manager and the scheduler wait for. The server tells systemd that it
+/// is ready once it listens; RBAC's roles come a while later, minutes on an emulated machine,
+/// and until then it refuses these two, which would start over and over and take the
+/// processor from it. Anyone may ask for `/readyz`, by the last of these roles
+/// (system:public-info-viewer).
+pub(super) fn until_ready(topology: &Topology) -> WaitFor {
     let url = format!("https://127.0.0.1:{}/readyz", api_secure_port(topology));
-    ReadyCheck {
+    WaitFor {
         package: "curl".into(),
         command: "curl".into(),
         arguments: words(&[
@@ -139,10 +140,10 @@ fn ready_check(topology: &Topology) -> ReadyCheck {
             "--output",
             "/dev/null",
             "--retry",
-            "900",
+            "400",
             "--retry-all-errors",
             "--retry-delay",
-            "1",
+            "2",
             "--silent",
             &url,
         ]),

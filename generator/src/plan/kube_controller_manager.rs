@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::kube_apiserver::USER;
+use super::kube_apiserver::{self, USER};
 use super::{Component, flags, pki, words};
 use crate::topology::{Cni, Topology};
 
@@ -54,7 +54,7 @@ pub(super) fn component(topology: &Topology) -> Component {
         after: words(&["kube-apiserver.service"]),
         user: USER.into(),
         readiness: "exec".into(),
-        ready_check: None,
+        wait_for: Some(kube_apiserver::until_ready(topology)),
         state_directory: None,
         delegate: false,
         ports: vec![10257],

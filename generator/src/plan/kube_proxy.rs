@@ -41,7 +41,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         after: words(&["systemd-networkd.service"]),
         user: "root".into(),
         readiness: "exec".into(),
-        ready_check: None,
+        wait_for: None,
         state_directory: None,
         delegate: false,
         ports: vec![METRICS_PORT, HEALTHZ_PORT],

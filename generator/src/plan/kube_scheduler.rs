@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::kube_apiserver::USER;
+use super::kube_apiserver::{self, USER};
 use super::{Component, ConfigFile, Format, flags, pki, words};
+use crate::topology::Topology;
 
 pub(super) const NAME: &str = "kube-scheduler";
 
-pub(super) fn component() -> Component {
+pub(super) fn component(topology: &Topology) -> Component {
     let kubeconfig = pki("kube-scheduler.kubeconfig");
     Component {
         description: "kube-scheduler: chooses the node on which a new Pod runs".into(),
@@ -37,7 +38,7 @@ pub(super) fn component() -> Component {
         after: words(&["kube-apiserver.service"]),
         user: USER.into(),
         readiness: "exec".into(),
-        ready_check: None,
+        wait_for: Some(kube_apiserver::until_ready(topology)),
         state_directory: None,
         delegate: false,
         ports: vec![10259],

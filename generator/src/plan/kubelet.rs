@@ -75,7 +75,7 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
         after: words(&["systemd-networkd.service"]),
         user: "root".into(),
         readiness: "notify".into(),
-        ready_check: None,
+        wait_for: None,
         state_directory: Some(NAME.into()),
         delegate: false,
         ports: vec![HEALTHZ_PORT, kubelet_port(topology, node)],

@@ -24,7 +24,7 @@ pub use network::{advertised_address, api_secure_port, interface, kubelet_port, 
 pub use shared::{Shared, shared};
 pub use types::{
     Authority, CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile,
-    Plan, ReadyCheck, Usage,
+    Plan, Usage, WaitFor,
 };
 
 use crate::topology::Topology;

@@ -31,7 +31,7 @@ fn components(topology: &Topology, node: &Node) -> BTreeMap<String, Component> {
                 kube_controller_manager::NAME,
                 kube_controller_manager::component(topology),
             ),
-            (kube_scheduler::NAME, kube_scheduler::component()),
+            (kube_scheduler::NAME, kube_scheduler::component(topology)),
         ],
         Role::Worker => vec![
             (containerd::NAME, containerd::component()),

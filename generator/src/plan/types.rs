@@ -52,8 +52,8 @@ pub struct Component {
     pub user: String,
     /// `notify` where the program tells systemd that it is ready, else `exec`.
     pub readiness: String,
-    /// What has to succeed before it counts as started, where `readiness` says too little.
-    pub ready_check: Option<ReadyCheck>,
+    /// What has to succeed before it is started.
+    pub wait_for: Option<WaitFor>,
     /// A folder below /var/lib that systemd makes for it.
     pub state_directory: Option<String>,
     /// Whether it manages cgroups of its own below its unit's.
@@ -65,9 +65,9 @@ pub struct Component {
     pub hardening: BTreeMap<String, Value>,
 }
 
-/// A command that waits until a component is ready.
+/// A command that waits until another component is ready.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ReadyCheck {
+pub struct WaitFor {
     /// The name of the package in nixpkgs.
     pub package: String,
     /// The program below the package's bin/.

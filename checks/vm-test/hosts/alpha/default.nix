@@ -258,26 +258,6 @@
     user = "kubernetes";
     readiness = "notify";
     ports = [ 6443 ];
-    readyCheck = {
-      arguments = [
-        "--cacert"
-        "/var/lib/hardway/pki/ca.pem"
-        "--fail"
-        "--max-time"
-        "10"
-        "--output"
-        "/dev/null"
-        "--retry"
-        "900"
-        "--retry-all-errors"
-        "--retry-delay"
-        "1"
-        "--silent"
-        "https://127.0.0.1:6443/readyz"
-      ];
-      command = "curl";
-      package = "curl";
-    };
     stateDirectory = "kube-apiserver";
   };
 
@@ -308,6 +288,26 @@
     user = "kubernetes";
     readiness = "exec";
     ports = [ 10257 ];
+    waitFor = {
+      arguments = [
+        "--cacert"
+        "/var/lib/hardway/pki/ca.pem"
+        "--fail"
+        "--max-time"
+        "10"
+        "--output"
+        "/dev/null"
+        "--retry"
+        "400"
+        "--retry-all-errors"
+        "--retry-delay"
+        "2"
+        "--silent"
+        "https://127.0.0.1:6443/readyz"
+      ];
+      command = "curl";
+      package = "curl";
+    };
   };
 
   # kube-scheduler: chooses the node on which a new Pod runs
@@ -336,5 +336,25 @@
     user = "kubernetes";
     readiness = "exec";
     ports = [ 10259 ];
+    waitFor = {
+      arguments = [
+        "--cacert"
+        "/var/lib/hardway/pki/ca.pem"
+        "--fail"
+        "--max-time"
+        "10"
+        "--output"
+        "/dev/null"
+        "--retry"
+        "400"
+        "--retry-all-errors"
+        "--retry-delay"
+        "2"
+        "--silent"
+        "https://127.0.0.1:6443/readyz"
+      ];
+      command = "curl";
+      package = "curl";
+    };
   };
 }
