@@ -43,6 +43,10 @@ let
     arguments = mkOption {
       type = types.listOf types.str;
       default = [ ];
+      example = [
+        "--fail"
+        "https://127.0.0.1:6443/readyz"
+      ];
       description = "The program's words, one a line in the unit.";
     };
   };

@@ -42,6 +42,7 @@ pub fn shared(plan: &Plan) -> Shared {
     for component in nodes().flat_map(|node| node.components.values()) {
         packages.insert(component.package.clone());
         packages.extend(component.path.iter().cloned());
+        packages.extend(component.wait_for.iter().map(|check| check.package.clone()));
     }
     if nodes().any(|node| node.options.contains_key("hardway.cni.plugins")) {
         packages.insert("cni-plugins".to_owned());
