@@ -7,6 +7,8 @@
 #   users      [ name ]: system users, each with a group of its name
 #   packages   [ path ]: what of the medium must be copied
 #   masked     [ unit ]
+#   restarts   { unit = [ "/etc/…" ]; }: files for whose sake a running unit is restarted
+#   reloads    the same, for a unit that takes them while it runs
 {
   config,
   render,
@@ -310,6 +312,24 @@ assert
       else
         [ ]
     );
+  # As NixOS does: a component when its configuration file changes, and systemd's own
+  # services that read what NixOS writes.
+  restarts =
+    mapNames (name: "${name}.service") (
+      mapAttrs (_: component: [ "/etc/${component.configPath}" ]) (
+        filterSet (component: component.configPath != null) components
+      )
+    )
+    // {
+      "systemd-modules-load.service" = [ "/etc/modules-load.d/nixos.conf" ];
+      "systemd-sysctl.service" = [ "/etc/sysctl.d/60-nixos.conf" ];
+    };
+  reloads = {
+    "nftables.service" = [ "/etc/nftables.conf" ];
+    "systemd-networkd.service" = map (name: "/etc/${name}") (
+      filter (name: builtins.match "systemd/network.*" name != null) (attrNames etc)
+    );
+  };
   masked = concatMap (one: if one.enable then [ ] else [ one.unit ]) [
     {
       inherit (config.services.resolved) enable;
