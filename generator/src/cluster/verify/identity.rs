@@ -35,10 +35,7 @@ pub(super) fn anonymous(bench: &Bench<'_>) -> Result<Found> {
 pub(super) fn kubelet(bench: &Bench<'_>) -> Result<Found> {
     let mut workers = bench.topology.workers();
     let own = workers.next().context("cluster.json has no worker")?;
-    // With one worker, a Node that is not there: permission is asked for first.
-    let other = workers
-        .next()
-        .map_or("hardway-verify", |node| node.name.as_str());
+    let other = workers.next().map(|node| node.name.as_str());
     let identity = kubelet_identity(bench, own)?;
     let kubelet = Client::new(bench.topology.api_port, &identity, bench.limits.request())?;
     kubelet
@@ -63,10 +60,21 @@ pub(super) fn kubelet(bench: &Bench<'_>) -> Result<Found> {
         }],
     });
     refused(kubelet.get(SECRETS), &format!("{who} listing Secrets"))?;
-    refused(
-        kubelet.merge(&format!("{NODES}/{other}?dryRun=All"), &label),
-        &format!("{who} changing the Node {other}"),
-    )?;
+    let other = match other {
+        Some(other) => {
+            let changed = kubelet.merge(&format!("{NODES}/{other}?dryRun=All"), &label);
+            refused(changed, &format!("{who} changing the Node {other}"))?;
+            other
+        }
+        // The only worker's kubelet has no other Node to change: it may make none either.
+        None => {
+            let other = "hardway-verify";
+            let node = json!({ "metadata": { "name": other } });
+            let made = kubelet.post(&format!("{NODES}?dryRun=All"), &node);
+            refused(made, &format!("{who} making a Node {other}"))?;
+            other
+        }
+    };
     refused(
         kubelet.post(
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings?dryRun=All",
