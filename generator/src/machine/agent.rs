@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::channel::{Channel, returned};
 
@@ -18,6 +19,10 @@ use super::channel::{Channel, returned};
 const LIMIT: Duration = Duration::from_secs(20);
 /// Pauses between two questions whether a command has ended: from, up to.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// Where a command's standard input goes in its request.
+const INPUT: &str = r#""input-data":""#;
+const EMPTY_INPUT: &str = r#""input-data":"""#;
 
 /// A connection to one guest's agent. QEMU serves one at a time: drop it soon.
 #[derive(Debug)]
@@ -85,6 +90,10 @@ impl Agent {
     pub fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
         let deadline = self.deadline(LIMIT);
         self.channel.request(command, arguments, deadline)?;
+        self.answer(command, deadline)
+    }
+
+    fn answer(&mut self, command: &str, deadline: Instant) -> Result<Value> {
         self.channel
             .receive(deadline)
             .and_then(returned)
@@ -99,12 +108,41 @@ impl Agent {
     /// Runs a program in the guest, as root, and waits for its end, up to `limit`.
     /// One that takes longer goes on: the agent has no way to stop it.
     pub fn exec(&mut self, argv: &[&str], limit: Duration) -> Result<Output> {
+        self.exec_with_input(argv, b"", limit)
+    }
+
+    /// As [`Agent::exec`], with `input` on the program's standard input.
+    pub fn exec_with_input(
+        &mut self,
+        argv: &[&str],
+        input: &[u8],
+        limit: Duration,
+    ) -> Result<Output> {
         let (program, arguments) = argv.split_first().context("no program to run")?;
         let deadline = self.deadline(limit);
-        let started = self.execute(
-            "guest-exec",
-            &json!({ "path": program, "arg": arguments, "capture-output": true }),
-        )?;
+        let mut command = json!({ "path": program, "arg": arguments, "capture-output": true });
+        let started = if input.is_empty() {
+            self.execute("guest-exec", &command)?
+        } else {
+            // The input may be keys: whoever frees this text must not leave them behind.
+            command["input-data"] = json!("");
+            let request = json!({ "execute": "guest-exec", "arguments": command }).to_string();
+            let mut whole = Zeroizing::new(String::with_capacity(
+                request.len() + input.len().div_ceil(3) * 4 + 1,
+            ));
+            let (before, after) = request
+                .split_once(EMPTY_INPUT)
+                .context("a request without input")?;
+            whole.push_str(before);
+            whole.push_str(INPUT);
+            STANDARD.encode_string(input, &mut whole);
+            whole.push('"');
+            whole.push_str(after);
+            whole.push('\n');
+            let deadline = self.deadline(LIMIT);
+            self.channel.send(whole.as_bytes(), deadline)?;
+            self.answer("guest-exec", deadline)?
+        };
         let pid = json!({ "pid": started.get("pid") });
         let mut pause = PAUSE.0;
         loop {

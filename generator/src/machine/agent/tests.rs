@@ -65,6 +65,28 @@ fn a_program_runs_after_what_an_earlier_connection_left() {
 }
 
 #[test]
+fn a_program_gets_its_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("a");
+    let replies = vec![
+        json!({ "return": { "pid": 9 } }),
+        json!({ "return": { "exited": true, "exitcode": 0 } }),
+    ];
+    let guest = agent(&socket, replies);
+    let mut agent = Agent::connect(&socket).unwrap();
+    let limit = Duration::from_secs(5);
+    let argv = ["sh", "-c", r#"echo "input-data":"""#];
+    agent.exec_with_input(&argv, b"hi\0", limit).unwrap();
+    drop(agent);
+    assert_eq!(
+        guest.join().unwrap()[0],
+        json!({ "execute": "guest-exec", "arguments": {
+            "path": "sh", "arg": argv[1..], "capture-output": true, "input-data": "aGkA"
+        } })
+    );
+}
+
+#[test]
 fn an_agent_that_does_not_answer_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("a");
