@@ -23,6 +23,7 @@ let
   verb = words: description: { inherit words description; };
 in
 lib.mapAttrs app {
+  apply = verb "apply" "Brings running machines to what is generated now, one after the other";
   cluster-up = verb "up --init --verify" "Generates, installs, starts and tests the cluster";
   down = verb "down" "Shuts the machines down";
   generate = verb "generate" "Writes hosts/, certificates and kubeconfigs from cluster.json";

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::report;
 
+mod apply;
 mod bootstrap;
 mod completions;
 mod console;
@@ -63,6 +64,7 @@ enum Verb {
     Medium(medium::Args),
     Install(install::Args),
     Up(up::Args),
+    Apply(apply::Args),
     Doctor(doctor::Args),
     Export(export::Args),
     Bootstrap(bootstrap::Args),
@@ -101,6 +103,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Medium(args) => medium::run(global, args),
         Verb::Install(args) => install::run(global, args),
         Verb::Up(args) => up::run(global, args),
+        Verb::Apply(args) => apply::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),
         Verb::Export(args) => export::run(global, args),
         Verb::Bootstrap(args) => bootstrap::run(global, args),

@@ -67,7 +67,7 @@ pub(super) fn test(paths: &Paths, topology: &Topology, json: bool) -> Result<Exi
 }
 
 /// e.g. `ok    every unit is active (3.1 s): 8 units on 3 nodes`.
-fn line(outcome: &Outcome) -> String {
+pub(super) fn line(outcome: &Outcome) -> String {
     let verdict = match outcome.verdict {
         Verdict::Passed => "ok  ",
         Verdict::Failed => "FAIL",

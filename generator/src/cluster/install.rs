@@ -91,7 +91,7 @@ pub fn install_named(
     })
 }
 
-fn chosen<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>> {
+pub(super) fn chosen<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>> {
     let mut nodes = Vec::new();
     for name in names {
         let node = machines::named(topology, name)?;

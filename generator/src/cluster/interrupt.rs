@@ -25,8 +25,7 @@ impl Interrupt {
         Ok(Self(flag))
     }
 
-    /// One that nobody requests.
-    #[cfg(test)]
+    /// One that nobody requests: for what must come to its end.
     pub(crate) fn none() -> Self {
         Self(Arc::new(AtomicBool::new(false)))
     }

@@ -38,6 +38,12 @@ impl Limits {
         Duration::from_secs(60) + self.pods()
     }
 
+    /// A node's switch to another configuration: NixOS may fetch what it lacks, and a unit
+    /// that restarts may take its time.
+    pub(super) fn switch(self) -> Duration {
+        Duration::from_secs(1500) + Duration::from_secs(60) * self.scale
+    }
+
     /// A machine's clean shutdown.
     pub(super) fn shutdown(self) -> Duration {
         Duration::from_secs(30) + Duration::from_secs(6) * self.scale

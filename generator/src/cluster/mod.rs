@@ -1,6 +1,7 @@
 //! What spans machines: bringing the cluster up, looking at it, testing it, taking it down.
 
 pub mod api;
+pub mod apply;
 mod bootstrap;
 pub mod capture;
 mod child;

@@ -228,7 +228,7 @@ impl Up<'_> {
             if !installs && drift(self.site.paths, self.site.topology, self.site.plan, node)? {
                 self.site.progress.say(&format!(
                     "warning: {0} runs an older configuration than hosts/{0} has now; \
-                     `hardway install {0}` installs it again",
+                     `hardway apply {0}` brings it there",
                     node.name
                 ));
             }

@@ -107,7 +107,7 @@ pub(super) fn tail(log: &Path) -> Option<String> {
 
 /// Drops terminal escape sequences and other control characters: a guest's
 /// console must not steer the user's terminal.
-fn printable(line: &str) -> String {
+pub(super) fn printable(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line.chars().peekable();
     while let Some(c) = rest.next() {

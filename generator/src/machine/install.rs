@@ -50,13 +50,18 @@ pub struct Installed {
 }
 
 /// What travels to a node.
-struct Tarballs {
-    flake: Vec<u8>,
-    keys: Zeroizing<Vec<u8>>,
+pub(crate) struct Tarballs {
+    pub(crate) flake: Vec<u8>,
+    pub(crate) keys: Zeroizing<Vec<u8>>,
 }
 
 impl Tarballs {
-    fn pack(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Result<Self> {
+    pub(crate) fn pack(
+        paths: &Paths,
+        topology: &Topology,
+        plan: &Plan,
+        node: &Node,
+    ) -> Result<Self> {
         let plan = plan_of(plan, node)?;
         Ok(Self {
             flake: tarball::flake(topology, node, plan)?,
@@ -64,11 +69,11 @@ impl Tarballs {
         })
     }
 
-    fn flake_sha256(&self) -> String {
+    pub(crate) fn flake_sha256(&self) -> String {
         hexadecimal(&Sha256::digest(&self.flake))
     }
 
-    fn keys_sha256(&self) -> String {
+    pub(crate) fn keys_sha256(&self) -> String {
         hexadecimal(&Sha256::digest(&self.keys))
     }
 }
@@ -229,6 +234,22 @@ pub fn drift(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Re
     let tarballs = Tarballs::pack(paths, topology, plan, node)?;
     Ok((tarballs.flake_sha256(), tarballs.keys_sha256())
         != (installed.flake_sha256, installed.keys_sha256))
+}
+
+/// Notes that `node` runs what is in `tarballs`, after a change of what was installed.
+pub(crate) fn applied(paths: &Paths, node: &Node, tarballs: &Tarballs) -> Result<()> {
+    let Some(before) = installed(paths, node) else {
+        return Ok(());
+    };
+    let now = Installed {
+        flake_sha256: tarballs.flake_sha256(),
+        keys_sha256: tarballs.keys_sha256(),
+        ..before.clone()
+    };
+    if now == before {
+        return Ok(());
+    }
+    write_record(paths, node, &now)
 }
 
 fn remove_record(paths: &Paths, node: &Node) -> Result<()> {

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::{Read, Write};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
+use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
 use include_dir::{Dir, File, include_dir};
-use tar::{Builder, EntryType, Header};
+use tar::{Archive, Builder, EntryType, Header};
 use zeroize::Zeroizing;
 
 use crate::nix;
@@ -21,6 +22,9 @@ static MODULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../modules");
 const FLAKE: &str = include_str!("../../templates/node-flake.nix");
 const LOCK: &str = include_str!("../../../flake.lock");
 
+/// The files of a folder: path in it → bytes.
+pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
+
 /// The folder that becomes /etc/hardway: a flake that stands alone, gzipped. The
 /// same input gives the same bytes.
 ///
@@ -30,9 +34,7 @@ const LOCK: &str = include_str!("../../../flake.lock");
 /// extra/<node>/<n>-<file>.nix           the user's modules for it
 /// ```
 pub fn flake(topology: &Topology, node: &Node, plan: &NodePlan) -> Result<Vec<u8>> {
-    let mut files = folder(topology, &[(node, plan)])?;
-    files.insert("flake.nix".into(), FLAKE.into());
-    folder_archive(&files)
+    folder_archive(&flake_files(topology, node, plan)?)
 }
 
 /// The flake of what the nodes share, gzipped, of which the base image is made:
@@ -49,15 +51,43 @@ pub fn base_flake(plan: &Plan) -> Result<Vec<u8>> {
     folder_archive(&files)
 }
 
-fn folder_archive(files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<u8>> {
+fn folder_archive(files: &Files) -> Result<Vec<u8>> {
     let files = files
         .iter()
         .map(|(path, bytes)| (path.as_path(), bytes.as_slice()));
     archive(files, 0o644, Vec::new())
 }
 
+/// What that folder has in it.
+pub(crate) fn flake_files(topology: &Topology, node: &Node, plan: &NodePlan) -> Result<Files> {
+    let mut files = folder(topology, &[(node, plan)])?;
+    files.insert("flake.nix".into(), FLAKE.into());
+    Ok(files)
+}
+
+/// What is in a gzipped tarball that someone else has made, up to `most` bytes of it.
+pub(crate) fn unpack(tarball: &[u8], most: u64) -> Result<Files> {
+    let mut files = Files::new();
+    let mut archive = Archive::new(GzDecoder::new(tarball).take(most));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type() != EntryType::Regular {
+            continue;
+        }
+        let path: PathBuf = entry
+            .path()?
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .collect();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes)?;
+        files.insert(path, bytes);
+    }
+    Ok(files)
+}
+
 /// flake.lock and the modules.
-fn common() -> BTreeMap<PathBuf, Vec<u8>> {
+fn common() -> Files {
     let mut files = BTreeMap::from([(PathBuf::from("flake.lock"), LOCK.into())]);
     files.extend(embedded(&MODULES).map(|file| {
         (
@@ -69,10 +99,7 @@ fn common() -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// What a flake of these nodes consists of beside flake.nix.
-pub(crate) fn folder(
-    topology: &Topology,
-    nodes: &[(&Node, &NodePlan)],
-) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+pub(crate) fn folder(topology: &Topology, nodes: &[(&Node, &NodePlan)]) -> Result<Files> {
     let mut files = common();
     for (node, plan) in nodes {
         let host = Path::new("hosts").join(plan.name.as_str());

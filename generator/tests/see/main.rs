@@ -1,10 +1,12 @@
-//! What a person sees of a cluster: `status`, `logs`, `top`, `doctor`. Machines are
+//! What a person sees of a cluster, or changes in one that runs: `status`, `logs`, `top`,
+//! `doctor`, `apply`. Machines are
 //! stand-ins here: a process, and the sockets of QEMU and of the guest agent.
 
 #![allow(clippy::unwrap_used)] // clippy.toml covers test functions, not their helpers
 
 #[path = "../common/api_server.rs"]
 mod api_server;
+mod apply;
 mod doctor;
 mod logs;
 mod status;

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use crate::api_server::{Authority, serve};
 
 /// base64 of what a guest's program printed.
-pub(crate) fn base64(text: &str) -> String {
+pub(crate) fn base64(text: impl AsRef<[u8]>) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
-    for block in text.as_bytes().chunks(3) {
+    for block in text.as_ref().chunks(3) {
         let bits = (0..3).fold(0_u32, |bits, at| {
             bits << 8 | u32::from(block.get(at).copied().unwrap_or(0))
         });
@@ -34,9 +34,6 @@ pub(crate) fn base64(text: &str) -> String {
     }
     out
 }
-
-/// What the guest does: for a program's arguments its exit code and output.
-pub(crate) type Guest = fn(&[&str]) -> (i32, String);
 
 pub(crate) struct Cluster {
     folder: tempfile::TempDir,
@@ -134,8 +131,14 @@ impl Cluster {
         });
     }
 
-    /// A machine whose guest runs programs as `guest` says, `behind` this host's time.
-    pub(crate) fn machine(&mut self, node: &str, behind: Duration, guest: Guest) {
+    /// A machine whose guest runs programs as `guest` says (for a program's arguments its
+    /// exit code and output), `behind` this host's time.
+    pub(crate) fn machine(
+        &mut self,
+        node: &str,
+        behind: Duration,
+        guest: impl Fn(&[&str]) -> (i32, String) + Send + 'static,
+    ) {
         self.silent_machine(node);
         let socket = self.socket(node, "qga");
         listen(socket, move |stream| {

@@ -79,34 +79,43 @@ pub fn verify(
     report: &mut dyn FnMut(&Outcome),
 ) -> Result<Vec<Outcome>> {
     lock::hold(paths, "verify", || {
-        let interrupt = Interrupt::install()?;
-        let limits = crate::cluster::limits(paths)?;
-        let identity = pki::admin_identity(paths)?;
-        let admin = Client::new(topology.api_port, &identity, limits.request())?;
-        admin
-            .text("/readyz")
-            .context("the API server is not ready")
-            .hint("run `hardway up`")?;
-        let bench = Bench {
-            paths,
-            topology,
-            plan: &plan::plan(topology),
-            admin,
-            limits,
-            interrupt: &interrupt,
-            kubectl: tools::find("kubectl", "verify runs commands in Pods with it")?,
-        };
-        let mut run = Run {
-            interrupt: &interrupt,
-            report,
-            outcomes: Vec::new(),
-        };
-        let checked = all(&bench, &mut run);
-        // The namespace goes whatever happened, also after Ctrl-C.
-        let cleaned = run.check("nothing is left behind", || workload::remove(&bench));
-        checked.and(cleaned)?;
-        Ok(run.outcomes)
+        locked(paths, topology, &Interrupt::install()?, report)
     })
+}
+
+/// The same, for a run that holds the cluster's lock.
+pub(super) fn locked(
+    paths: &Paths,
+    topology: &Topology,
+    interrupt: &Interrupt,
+    report: &mut dyn FnMut(&Outcome),
+) -> Result<Vec<Outcome>> {
+    let limits = crate::cluster::limits(paths)?;
+    let identity = pki::admin_identity(paths)?;
+    let admin = Client::new(topology.api_port, &identity, limits.request())?;
+    admin
+        .text("/readyz")
+        .context("the API server is not ready")
+        .hint("run `hardway up`")?;
+    let bench = Bench {
+        paths,
+        topology,
+        plan: &plan::plan(topology),
+        admin,
+        limits,
+        interrupt,
+        kubectl: tools::find("kubectl", "verify runs commands in Pods with it")?,
+    };
+    let mut run = Run {
+        interrupt,
+        report,
+        outcomes: Vec::new(),
+    };
+    let checked = all(&bench, &mut run);
+    // The namespace goes whatever happened, also after Ctrl-C.
+    let cleaned = run.check("nothing is left behind", || workload::remove(&bench));
+    checked.and(cleaned)?;
+    Ok(run.outcomes)
 }
 
 fn all(bench: &Bench<'_>, run: &mut Run<'_>) -> Result<()> {

@@ -1,0 +1,109 @@
+//! `hardway apply`: bring running machines to what is generated now.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Global, print, verify};
+use crate::cluster::apply::{self, Change, Listener, Wishes};
+use crate::cluster::seconds;
+use crate::cluster::verify::Outcome;
+use crate::topology;
+
+/// Bring running machines to what is generated now, one after the other
+///
+/// Shows what differs, sends it, runs `nixos-rebuild switch` there, which restarts only the
+/// units that changed, waits until the node is well, and tests the cluster at the end. Where
+/// any of it fails, every node goes back to what it ran before.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The nodes to bring there [default: all]
+    #[arg(value_name = "NODE")]
+    nodes: Vec<String>,
+    /// Change nothing; show what differs, and which units a switch would touch
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not test the cluster at the end
+    #[arg(long)]
+    no_verify: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tells people at once, and programs at the end.
+struct Told {
+    json: bool,
+    checks: Vec<Outcome>,
+}
+
+impl Listener for Told {
+    fn differs(&mut self, change: &Change) {
+        self.say(&change.text());
+    }
+
+    fn done(&mut self, change: &Change) {
+        let restarted = change.restarted.as_deref().unwrap_or_default();
+        self.say(&match restarted {
+            [] => format!("{}: no unit was restarted\n", change.node),
+            units => format!("{}: restarted {}\n", change.node, units.join(", ")),
+        });
+    }
+
+    fn tested(&mut self, outcome: &Outcome) {
+        self.say(&format!("{}\n", verify::line(outcome)));
+        self.checks.push(outcome.clone());
+    }
+}
+
+impl Told {
+    /// A reader who has left is no reason to stop half-way.
+    fn say(&self, text: &str) {
+        if !self.json {
+            let _ = print::text(text);
+        }
+    }
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    let paths = topology::find(global.dir.as_deref())?;
+    let topology = topology::load(&paths)?;
+    let start = Instant::now();
+    let wishes = Wishes {
+        dry_run: args.dry_run,
+        verify: !args.no_verify,
+    };
+    let mut told = Told {
+        json: args.json,
+        checks: Vec::new(),
+    };
+    let changes = apply::apply(&paths, &topology, &args.nodes, wishes, &mut told)?;
+    let changed: Vec<&str> = changes
+        .iter()
+        .filter(|change| !change.is_empty())
+        .map(|change| change.node.as_str())
+        .collect();
+    if args.json {
+        print::json(&json!({
+            "dryRun": args.dry_run,
+            "upToDate": changed.is_empty(),
+            "nodes": changes,
+            "checks": told.checks,
+        }))?;
+    } else if changed.is_empty() {
+        let names: Vec<&str> = changes.iter().map(|change| change.node.as_str()).collect();
+        print::text(&format!(
+            "nothing to do: {} run what is generated now\n",
+            names.join(", ")
+        ))?;
+    } else if !args.dry_run {
+        print::text(&format!(
+            "applied to {} in {}\n",
+            changed.join(", "),
+            seconds(start.elapsed())
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,276 @@
+//! `hardway apply`: what differs, what is told of it, and the way back. A guest is a
+//! closure that answers the scripts as a node would.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hardway::machine::tarball;
+use hardway::{pki, plan, topology};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::{Cluster, base64};
+
+/// What sigma does with jobs, and what it was asked for.
+#[derive(Default)]
+struct Node {
+    /// What a job prints, and its exit code.
+    job: (String, i32),
+    /// Whether a switch makes a generation.
+    switches: bool,
+    jobs: Vec<String>,
+}
+
+/// alpha and sigma run what is generated from cluster.json now; sigma has a module.
+fn cluster(node: Node) -> (Cluster, Arc<Mutex<Node>>) {
+    let mut cluster = Cluster::new(|_| (404, json!({})));
+    let file = cluster.paths.cluster_json();
+    let mut json: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    json["nodes"]["sigma"]["modules"] = json!(["./mine.nix"]);
+    fs::write(&file, json.to_string()).unwrap();
+    fs::write(cluster.paths.dir.join("mine.nix"), "{ }\n").unwrap();
+    // A PKI of its own, in the place of the API server's stand-in's.
+    fs::remove_dir_all(cluster.paths.pki()).unwrap();
+    assert_eq!(cluster.hardway(&["generate"]).code, 0);
+
+    let node = Arc::new(Mutex::new(node));
+    for name in ["alpha", "sigma"] {
+        let topology = topology::load(&cluster.paths).unwrap();
+        let plan = plan::plan(&topology);
+        let plan = plan
+            .nodes
+            .iter()
+            .find(|plan| plan.name.as_str() == name)
+            .unwrap();
+        let flake = tarball::flake(&topology, topology.node(name).unwrap(), plan).unwrap();
+        let sums: String = pki::node_files(plan, &cluster.paths)
+            .unwrap()
+            .iter()
+            .map(|(name, bytes)| format!("{:x}  {name}\n", Sha256::digest(bytes)))
+            .collect();
+        let node = Arc::clone(&node);
+        cluster.machine(name, Duration::ZERO, move |words| {
+            answer(words, &base64(&flake), &sums, &mut node.lock().unwrap())
+        });
+    }
+    (cluster, node)
+}
+
+fn answer(words: &[&str], flake: &str, sums: &str, node: &mut Node) -> (i32, String) {
+    assert_eq!((words[0], words[1]), ("/bin/sh", "-c"), "{words:?}");
+    let does = |part: &str| words[2].contains(part);
+    let said = if does("systemd-run") {
+        node.jobs.push(words[6].to_owned());
+        String::new()
+    } else if does("tar -C /etc/hardway") {
+        flake.to_owned()
+    } else if does("sha256sum \"$file\"") {
+        sums.to_owned()
+    } else if does("--property=ExecMainStatus") {
+        let back = node.jobs.last().is_some_and(|job| job.starts_with("ln "));
+        let state = match if back { 0 } else { node.job.1 } {
+            0 => "ActiveState=active\nSubState=exited\nExecMainStatus=0\n".to_owned(),
+            code => format!("ActiveState=failed\nSubState=failed\nExecMainStatus={code}\n"),
+        };
+        return (0, state);
+    } else if does("exec tail") {
+        node.job.0.clone()
+    } else if does("readlink") {
+        let number = if node.switches && !node.jobs.is_empty() {
+            2
+        } else {
+            1
+        };
+        format!("system-{number}-link\n")
+    } else {
+        String::new()
+    };
+    (0, said)
+}
+
+/// What it said, with times in brackets.
+fn told(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let mut words: Vec<&str> = line.split(' ').collect();
+            for at in 1..words.len() {
+                if words[at].trim_end_matches(')') == "s"
+                    && words[at - 1].trim_start_matches('(').parse::<f64>().is_ok()
+                {
+                    words[at - 1] = "[time]";
+                    words[at] = "";
+                }
+            }
+            words.join(" ").trim_end().to_owned()
+        })
+        .collect();
+    lines.join("\n")
+}
+
+const DIFF: &str = "--- /etc/hardway/extra/sigma/0-mine.nix
++++ /etc/hardway/extra/sigma/0-mine.nix (generated)
+@@ -1 +1 @@
+-{ }
++{ hardway.components.kubelet.flags.v = 3; }
+";
+
+fn change(cluster: &Cluster) {
+    fs::write(
+        cluster.paths.dir.join("mine.nix"),
+        "{ hardway.components.kubelet.flags.v = 3; }\n",
+    )
+    .unwrap();
+}
+
+#[test]
+fn where_all_is_as_generated_nothing_is_done() {
+    let (cluster, node) = cluster(Node::default());
+    for arguments in [&["apply"][..], &["apply", "--dry-run"]] {
+        let said = cluster.hardway(arguments);
+        assert_eq!(
+            (said.code, said.stdout.as_str(), said.stderr.as_str()),
+            (
+                0,
+                "nothing to do: alpha, sigma run what is generated now\n",
+                ""
+            )
+        );
+    }
+    let said = cluster.hardway(&["apply", "alpha", "--json"]);
+    let json: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(
+        json,
+        json!({
+            "dryRun": false, "upToDate": true, "checks": [],
+            "nodes": [{ "node": "alpha", "files": [], "keys": [], "would": null, "restarted": null }],
+        })
+    );
+    assert!(node.lock().unwrap().jobs.is_empty());
+}
+
+#[test]
+fn a_dry_run_tells_what_differs_and_the_units_that_would_be_touched() {
+    let (cluster, node) = cluster(Node {
+        job: (
+            "building…\nwould restart the following units: kubelet.service\n".to_owned(),
+            0,
+        ),
+        ..Node::default()
+    });
+    change(&cluster);
+    // A certificate too: its name is told, and nothing that is in it.
+    let files = cluster.paths.pki();
+    for file in ["kubelet-serving-sigma.pem", "kubelet-serving-sigma-key.pem"] {
+        fs::remove_file(files.join(file)).unwrap();
+    }
+    let said = cluster.hardway(&["apply", "--dry-run"]);
+    assert_eq!(
+        (said.code, said.stdout.as_str(), said.stderr.as_str()),
+        (
+            1,
+            "",
+            "error: cannot gather the keys of the node sigma\n\
+             caused by: there is no [cluster]/.hardway/pki/kubelet-serving-sigma-key.pem\n\
+             hint: run `hardway generate`\n"
+        )
+    );
+    assert_eq!(cluster.hardway(&["generate"]).code, 0);
+    let said = cluster.hardway(&["apply", "--dry-run"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(
+        said.stdout,
+        format!(
+            "{DIFF}sigma: keys that differ: kubelet-serving-sigma-key.pem, kubelet-serving-sigma.pem\n\
+             sigma: would restart kubelet.service\n"
+        )
+    );
+    assert_eq!(
+        node.lock().unwrap().jobs,
+        [
+            "exec nixos-rebuild dry-activate --flake \"path:/run/hardway-apply/flake#sigma-$(uname -m)-linux\""
+        ]
+    );
+}
+
+#[test]
+fn what_nixos_refuses_changes_nothing() {
+    let (cluster, node) = cluster(Node {
+        job: ("error: The option `foo' does not exist.\n".to_owned(), 1),
+        ..Node::default()
+    });
+    change(&cluster);
+    let said = cluster.hardway(&["apply", "sigma"]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, DIFF));
+    assert_eq!(
+        told(&said.stderr),
+        "sigma:   send [time]
+sigma:   switch broke off after [time]
+sigma:   back [time]
+sigma was not changed
+error: cannot apply what is generated now to sigma
+caused by: nixos-rebuild switch ended with 1
+caused by: error: The option `foo' does not exist.
+hint: no node was left changed; mend it, then `hardway apply` again"
+    );
+    assert_eq!(node.lock().unwrap().jobs.len(), 1);
+}
+
+#[test]
+fn a_node_whose_unit_fails_goes_back_to_the_generation_before() {
+    let (cluster, node) = cluster(Node {
+        job: (
+            "warning: the following units failed: kubelet.service\n".to_owned(),
+            4,
+        ),
+        switches: true,
+        ..Node::default()
+    });
+    change(&cluster);
+    let said = cluster.hardway(&["apply"]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, DIFF));
+    assert_eq!(
+        told(&said.stderr),
+        "sigma:   send [time]
+sigma:   switch broke off after [time]
+sigma:   back [time]
+sigma runs what it ran before again [time]
+error: cannot apply what is generated now to sigma
+caused by: nixos-rebuild switch ended with 4
+caused by: warning: the following units failed: kubelet.service
+hint: no node was left changed; mend it, then `hardway apply` again"
+    );
+    assert_eq!(
+        node.lock().unwrap().jobs,
+        [
+            "exec nixos-rebuild switch --flake \"path:/etc/hardway.new#sigma-$(uname -m)-linux\"",
+            "ln -sfn system-1-link /nix/var/nix/profiles/system && \
+             exec /nix/var/nix/profiles/system/bin/switch-to-configuration switch",
+        ]
+    );
+}
+
+#[test]
+fn a_machine_that_is_off_or_not_there_is_told() {
+    let (mut cluster, _) = cluster(Node::default());
+    cluster.dies("sigma");
+    let said = cluster.hardway(&["apply"]);
+    assert_eq!(
+        (said.code, said.stdout.as_str(), said.stderr.as_str()),
+        (
+            1,
+            "",
+            "error: sigma's machine does not run\nhint: start it: hardway up\n"
+        )
+    );
+    let said = cluster.hardway(&["apply", "omega"]);
+    assert_eq!(
+        (said.code, said.stdout.as_str(), said.stderr.as_str()),
+        (
+            1,
+            "",
+            "error: cluster.json has no node \"omega\"\nhint: its nodes are alpha, sigma\n"
+        )
+    );
+}
