@@ -270,6 +270,7 @@ in
     ./images.nix
     ./node.nix
     ./pki.nix
+    ./ssh.nix
     ./versions.nix
   ];
 

@@ -63,7 +63,7 @@ in
   services.qemuGuest.package = lib.getOutput "ga" pkgs.qemu_kvm;
 
   # No password to know, none to leak: who can open the serial console owns the
-  # disk's file anyway, and over the network nobody can log in (no sshd).
+  # disk's file anyway, and over the network only the cluster's own key lets anyone in (hardway.ssh).
   services.getty.autologinUser = lib.mkDefault "root";
 
   # A node is changed by `nixos-rebuild --flake /etc/hardway` and is small: no manuals.

@@ -38,6 +38,19 @@ in
       "sigma: hardway.components.etcd.flags.peer-key-file is ${builtins.storeDir}/abc-peer-key.pem, a secret in the Nix store, which everyone can read. Put the file into /var/lib/hardway/pki on the machine and give its path as a string."
     ];
   };
+  testSshKeys = {
+    expr = complaints {
+      hardway.ssh = {
+        enable = true;
+        hostKey = "${builtins.storeDir}/abc-host-key.pem";
+        authorizedKeys = "/var/lib/hardway/pki/keys";
+      };
+    };
+    expected = [
+      "sigma: hardway.ssh.authorizedKeys is /var/lib/hardway/pki/keys, but hardway.pki.files has no \"keys\": nobody would see to it that the file is there."
+      "sigma: hardway.ssh.hostKey is ${builtins.storeDir}/abc-host-key.pem, in the Nix store, which everyone can read. Put the file into /var/lib/hardway/pki on the machine and give its path as a string."
+    ];
+  };
   testPathIsNoFlag = {
     expr =
       (builtins.tryEval

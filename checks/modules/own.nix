@@ -100,6 +100,41 @@ in
       mark = true;
     };
   };
+  # A virtual machine's sshd: on the NIC to the host alone, root alone, by key alone.
+  testSsh = {
+    expr =
+      let
+        config = configOf [ sigma ];
+        inherit (config.services) openssh;
+      in
+      {
+        inherit (config.systemd.sockets.sshd) socketConfig;
+        inherit (openssh) authorizedKeysFiles openFirewall startWhenNeeded;
+        keys = map (key: key.path) openssh.hostKeys;
+        inherit (openssh.settings) PasswordAuthentication PermitRootLogin;
+        opened = config.networking.firewall.interfaces.uplink0.allowedTCPPorts;
+      };
+    expected = {
+      socketConfig.BindToDevice = "uplink0";
+      authorizedKeysFiles = [ "/var/lib/hardway/pki/ssh-authorized-keys" ];
+      openFirewall = false;
+      startWhenNeeded = true;
+      keys = [ "/var/lib/hardway/pki/ssh-host-sigma-key.pem" ];
+      PasswordAuthentication = false;
+      PermitRootLogin = "prohibit-password";
+      opened = [ 22 ];
+    };
+  };
+  # Without it services.openssh is nobody's but the user's.
+  testNoSsh = {
+    expr =
+      (configOf [
+        sigma
+        { hardway.ssh.enable = lib.mkForce false; }
+      ])
+        ? services.openssh;
+    expected = false;
+  };
   # Only etcd, on a machine that no topology knows.
   testOnlyEtcd =
     let

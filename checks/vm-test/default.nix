@@ -43,6 +43,8 @@ let
         memorySize = 2048;
       };
       environment.systemPackages = [ pkgs.kubectl ];
+      # Nor is there the NIC to a host, on which sshd would listen.
+      hardway.ssh.enable = lib.mkForce false;
       # The driver gives the machines the host's clock, and no network to ask.
       services.timesyncd.enable = lib.mkForce false;
     };

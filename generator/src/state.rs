@@ -51,6 +51,19 @@ impl Paths {
         self.state().join("pki")
     }
 
+    /// What `hardway ssh` tells ssh; the keys are with the others.
+    pub fn ssh(&self) -> PathBuf {
+        self.state().join("ssh")
+    }
+
+    pub fn ssh_config(&self) -> PathBuf {
+        self.ssh().join("config")
+    }
+
+    pub fn ssh_known_hosts(&self) -> PathBuf {
+        self.ssh().join("known_hosts")
+    }
+
     /// Keys as nixos-anywhere copies them to new machines, a folder a node.
     pub fn extra_files(&self) -> PathBuf {
         self.state().join("extra-files")

@@ -56,8 +56,10 @@ fn for_programs() {
     assert_eq!(json["apiService"], "10.32.0.1");
     assert_eq!(json["nodes"][2]["name"], "sigma");
     assert_eq!(json["nodes"][2]["reachedAt"], "10.240.0.21:10250");
-    assert_eq!(json["forwards"][1]["hostPort"], 8080);
-    assert_eq!(json["forwards"][1]["purpose"], "own");
+    assert_eq!(json["forwards"][1]["hostPort"], 22010);
+    assert_eq!(json["forwards"][1]["purpose"], "ssh");
+    assert_eq!(json["forwards"][4]["hostPort"], 8080);
+    assert_eq!(json["forwards"][4]["purpose"], "own");
     let closed = json["ways"]
         .as_array()
         .unwrap()

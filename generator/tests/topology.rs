@@ -82,11 +82,11 @@ fn every_field() {
       "$schema": "./cluster.schema.json",
       "name": "tiny", "kubernetesVersion": "1.36", "domain": "tiny.test", "cni": "bridge",
       "network": { "mode": "user", "pods": "172.21.0.0/16", "services": "172.22.0.0/28", "segment": "172.20.5.0/24" },
-      "apiPort": 7443,
+      "apiPort": 7443, "sshPortBase": 23000,
       "machines": { "controlPlane": { "memory": 2048, "cpus": 1 }, "worker": { "memory": 1024, "cpus": 3 }, "disk": 8 },
       "nodes": {
         "west": { "role": "worker", "address": "172.20.5.7", "mac": "02:00:00:00:00:07", "uplinkMac": "02:00:00:00:01:07",
-          "podCIDR": "172.21.200.0/24", "memory": 4096, "cpus": 4, "disk": 40,
+          "podCIDR": "172.21.200.0/24", "memory": 4096, "cpus": 4, "disk": 40, "sshPort": 2222,
           "forwards": [{ "host": 30080, "guest": 80 }], "modules": ["./my.nix"] },
         "hub": { "role": "control-plane", "address": "172.20.5.5" }
       }
@@ -324,6 +324,41 @@ fn ports() {
         parse(segment, "API_PORT=443\n", &[]).is_ok(),
         "the host's alone"
     );
+}
+
+/// Each guest's port for ssh follows its address, stays when nodes come and go, and is
+/// nobody else's.
+#[test]
+fn ports_for_ssh() {
+    let ports = |json: &str, env: &str, environment: &[(&str, &str)]| -> Vec<u16> {
+        let topology = parse(json, env, environment).unwrap();
+        let guests = topology.nodes.iter().filter_map(|node| node.guest());
+        guests.map(|guest| guest.ssh_port).collect()
+    };
+    let own = with(&[(SIGMA, &SIGMA.replace(" }", ", \"sshPort\": 2222 }"))]);
+    assert_eq!(ports(&own, "", &[]), [22010, 22022, 2222]);
+    let moved = [("SSH_PORT_BASE", "24000")];
+    assert_eq!(
+        ports(&own, "SSH_PORT_BASE=23000\n", &[]),
+        [23010, 23022, 2222]
+    );
+    assert_eq!(
+        ports(&own, "SSH_PORT_BASE=23000\n", &moved),
+        [24010, 24022, 2222]
+    );
+
+    let refuse = |field: &str| -> String {
+        refused(&[&[(SIGMA, &SIGMA.replace(" }", &format!(", {field} }}")))]])
+    };
+    let mut reports = refuse("\"sshPort\": 22022") + &refuse("\"sshPort\": 0");
+    reports += &refuse("\"forwards\": [{ \"host\": 22021, \"guest\": 80 }]");
+    let base = [("\"domain\": \"cluster.local\"", "\"sshPortBase\": 6422")];
+    reports += &refused(&[&base]);
+    for env in ["SSH_PORT_BASE=65520", "SSH_PORT_BASE=0", "SSH_PORT_BASE=x"] {
+        let report = parse(topology::default_json(), env, &[]).unwrap_err();
+        writeln!(reports, "# {env}\n{report}\n").unwrap();
+    }
+    insta::assert_snapshot!(reports);
 }
 
 #[test]

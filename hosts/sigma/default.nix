@@ -15,6 +15,12 @@
     name = "sigma";
     role = "worker";
   };
+  hardway.ssh = {
+    authorizedKeys = "/var/lib/hardway/pki/ssh-authorized-keys";
+    enable = true;
+    hostKey = "/var/lib/hardway/pki/ssh-host-sigma-key.pem";
+    interface = "uplink0";
+  };
   hardway.versions = {
     containerd = "2.2";
     etcd = "3.6";
@@ -32,7 +38,7 @@
         allowedUDPPorts = [ 8472 ];
       };
       uplink0 = {
-        allowedTCPPorts = [ ];
+        allowedTCPPorts = [ 22 ];
         allowedUDPPorts = [ ];
       };
     };
@@ -93,6 +99,8 @@
     "kubelet-client-sigma.kubeconfig".user = "root";
     "kubelet-serving-sigma-key.pem".user = "root";
     "kubelet-serving-sigma.pem".user = "root";
+    ssh-authorized-keys.user = "root";
+    "ssh-host-sigma-key.pem".user = "root";
   };
 
   # containerd: pulls images and runs containers, at the kubelet's word

@@ -58,12 +58,37 @@ let
       }
     ];
 
+  # A path that hardway.ssh names.
+  forSsh =
+    name:
+    let
+      option = "hardway.ssh.${name}";
+      value = cfg.ssh.${name};
+      file = lib.removePrefix below value;
+    in
+    [
+      {
+        assertion = lib.hasPrefix below value -> cfg.pki.files ? ${file};
+        message = "${node}: ${option} is ${value}, but hardway.pki.files has no \"${file}\": nobody would see to it that the file is there.";
+      }
+      {
+        assertion = !inStore value;
+        message = "${node}: ${option} is ${value}, in the Nix store, which everyone can read. Put the file into ${cfg.pki.directory} on the machine and give its path as a string.";
+      }
+    ];
+
   of = each: lib.concatLists (lib.mapAttrsToList each components);
 in
 {
   assertions =
     of (name: component: map forString (strings name component))
     ++ of (name: component: lib.concatMap (forFile name component) (reads name component))
+    ++ lib.optionals cfg.ssh.enable (
+      lib.concatMap forSsh [
+        "authorizedKeys"
+        "hostKey"
+      ]
+    )
     ++ [
       {
         assertion = !inStore below;

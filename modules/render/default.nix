@@ -20,6 +20,7 @@
 #   ipv4.parse, ipv4.overlap        -> ranges of addresses (see ipv4.nix)
 #   users { components, files }     -> sorted names of the system users that they need, root left out
 #   pki.directory, pki.isPublic NAME, pki.mode FILES NAME
+#   ssh.openssh SSH, ssh.socket SSH -> what `services.openssh` and sshd.socket take (see ssh.nix)
 #   cniRules { plugins, directory ? "/usr/lib/cni" }
 #                                   -> lines for systemd-tmpfiles that fill /opt/cni/bin
 let
@@ -46,6 +47,7 @@ in
   imagesService = import ./images.nix { inherit (systemd) execLine; };
   ipv4 = import ./ipv4.nix;
   service = import ./service.nix { inherit (systemd) execStart escapeSpecifiers; };
+  ssh = import ./ssh.nix;
 
   etc =
     components:

@@ -25,6 +25,7 @@ let
     mapAttrs
     ;
   ini = import ./ini.nix;
+  ssh = import ./ssh.nix { inherit render; };
   mapNames =
     f: set:
     listToAttrs (
@@ -164,6 +165,7 @@ let
     mapAttrs etcFile (filterSet (file: file.enable) config.environment.etc)
     // mapAttrs (_: plain) (render.etc components)
     // mapAttrs (_: plain) (render.cniEtc config.hardway.cni.config)
+    // mapAttrs (_: plain) (ssh.etc config.hardway.ssh)
     // mapAttrs (_: plain) {
       hostname = config.networking.hostName + "\n";
       hosts =
@@ -294,12 +296,14 @@ assert
   system = config.nixpkgs.hostPlatform;
   inherit (config.boot) kernelParams;
   files = mapNames (name: "/etc/${name}") (filterSet (file: file.text or null != "") etc);
-  links = listToAttrs (
-    map (one: {
-      name = "/etc/systemd/system/${one.target}.${one.kind}/${one.name}.service";
-      value = "/etc/systemd/system/${one.name}.service";
-    }) wanted
-  );
+  links =
+    listToAttrs (
+      map (one: {
+        name = "/etc/systemd/system/${one.target}.${one.kind}/${one.name}.service";
+        value = "/etc/systemd/system/${one.name}.service";
+      }) wanted
+    )
+    // ssh.links config.hardway.ssh;
   users = render.users {
     inherit components;
     inherit (config.hardway.pki) files;

@@ -154,6 +154,12 @@ set {
         mode = nullOr (strMatching "0[0-7]{3}");
       });
     };
+    ssh = set {
+      enable = no;
+      interface = nullOr str;
+      hostKey = nullOr (strMatching "/.*");
+      authorizedKeys = nullOr (strMatching "/.*");
+    };
     versions = set {
       containerd = nullOr str;
       etcd = nullOr str;

@@ -19,7 +19,8 @@
   swapDevices = [ { device = "/dev/disk/by-label/swap"; } ];
   hardway.components.kubelet.config.failSwapOn = lib.mkForce false;
 
-  # Only who has a key comes in: hardway's own nodes have no sshd at all.
+  # The cluster's own ssh key is for virtual machines: here only whom you name comes in.
+  hardway.ssh.enable = lib.mkForce false;
   services.openssh.enable = true;
   services.openssh.settings.PasswordAuthentication = false;
 }

@@ -31,6 +31,7 @@ mod reset;
 mod restore;
 mod schema;
 mod snapshot;
+mod ssh;
 mod status;
 mod top;
 mod up;
@@ -73,6 +74,7 @@ enum Verb {
     Status(status::Args),
     Logs(logs::Args),
     Console(console::Args),
+    Ssh(ssh::Args),
     Top(top::Args),
     Kubectl(kubectl::Args),
     Snapshot(snapshot::Args),
@@ -112,6 +114,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Status(args) => status::run(global, args),
         Verb::Logs(args) => logs::run(global, args),
         Verb::Console(args) => console::run(global, args),
+        Verb::Ssh(args) => ssh::run(global, args),
         Verb::Top(args) => top::run(global, args),
         Verb::Kubectl(args) => kubectl::run(global, args),
         Verb::Snapshot(args) => snapshot::run(global, args),

@@ -184,6 +184,7 @@ mod tests {
                 disk: 20,
                 uplink_mac: MacAddress([0x52, 0x54, 1, 0, 0, 1]),
                 segment_mac: MacAddress([0x52, 0x54, 0, 0, 0, 1]),
+                ssh_port: 2222,
                 forwards: Vec::new(),
             }),
             modules: Vec::new(),

@@ -26,6 +26,7 @@ mod nodes;
 mod pods;
 mod progress;
 pub mod snapshot;
+pub mod ssh;
 pub mod status;
 mod table;
 mod terminal;

@@ -345,6 +345,7 @@ pub fn text(network: &Network) -> String {
                     Cell::plain(match door.purpose {
                         Purpose::Api => "the API server, for kubectl and hardway",
                         Purpose::Kubelet => "its kubelet, for the API server",
+                        Purpose::Ssh => "its sshd, for hardway ssh",
                         Purpose::Own => "\"forwards\" in cluster.json",
                     }),
                 ]

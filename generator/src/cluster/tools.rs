@@ -25,6 +25,9 @@ fn packages(program: &str) -> String {
         "kubectl" => "Debian: scripts/rehearse builds one, or apt install kubernetes-client; \
                       Nix: nix shell nixpkgs#kubectl; Homebrew: brew install kubernetes-cli"
             .to_owned(),
+        "ssh" => "Debian: apt install openssh-client; Nix: nix shell nixpkgs#openssh; \
+                  Homebrew: brew install openssh"
+            .to_owned(),
         other => format!("install {other} with your system's packages"),
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::argument::{Arguments, Properties};
 use super::guest;
 use super::{Accelerator, Host, Medium, capture, disk, segment};
-use crate::plan::{api_secure_port, kubelet_port, node_address};
+use crate::plan::{SSH_PORT, api_secure_port, kubelet_port, node_address};
 use crate::state::{NodePaths, Paths};
 use crate::topology::{Forward, Guest, NetworkMode, Node, Role, Topology};
 
@@ -314,6 +314,7 @@ pub struct Forwarded {
 pub enum Purpose {
     Api,
     Kubelet,
+    Ssh,
     /// `forwards` of the node in cluster.json.
     Own,
 }
@@ -335,9 +336,11 @@ pub fn forwards(topology: &Topology, node: &Node) -> Vec<Forwarded> {
         }
         Role::Worker => {}
     }
-    let own = node.guest().map(|guest| guest.forwards.as_slice());
-    for forward in own.unwrap_or_default() {
-        add(forward.host, forward.guest, Purpose::Own);
+    if let Some(guest) = node.guest() {
+        add(guest.ssh_port, SSH_PORT, Purpose::Ssh);
+        for forward in &guest.forwards {
+            add(forward.host, forward.guest, Purpose::Own);
+        }
     }
     forwards
 }

@@ -43,6 +43,10 @@ pub struct Installed {
     /// The base that the disk is an overlay on; none where it stands alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+    /// The public half of the key that its sshd is known by; none in what was installed
+    /// before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_host_key: Option<String>,
     /// Nix' name of the system, e.g. `x86_64-linux`.
     pub system: String,
     /// When, in RFC 3339.
@@ -201,6 +205,7 @@ pub fn install(
         flake_sha256: tarballs.flake_sha256(),
         keys_sha256: tarballs.keys_sha256(),
         base: Some(base.clone()),
+        ssh_host_key: pki::ssh_host(paths, &node.name)?,
         system: host.arch.nix_system().to_owned(),
         finished: OffsetDateTime::now_utc().format(&Rfc3339)?,
     };

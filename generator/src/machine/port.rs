@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::argv;
+use super::argv::{self, Purpose};
 use crate::report::WithHint;
 use crate::topology::{Node, Topology};
 
@@ -16,14 +16,19 @@ pub(super) fn all_free(topology: &Topology, node: &Node) -> Result<()> {
         let port = forward.ports.host;
         free(port)
             .with_context(|| format!("{} needs port {port} of 127.0.0.1", node.name))
-            .hint(if port == topology.api_port {
-                "stop that program, or choose another port: API_PORT in cluster.env".to_owned()
-            } else {
-                format!(
-                    "stop that program, or choose another port: nodes.{}.forwards in cluster.json",
-                    node.name
-                )
-            })?;
+            .hint(format!(
+                "stop that program, or choose another port: {}",
+                match forward.purpose {
+                    Purpose::Api => "API_PORT in cluster.env".to_owned(),
+                    Purpose::Ssh => format!(
+                        "nodes.{}.sshPort in cluster.json, or SSH_PORT_BASE in cluster.env",
+                        node.name
+                    ),
+                    Purpose::Kubelet | Purpose::Own => {
+                        format!("nodes.{}.forwards in cluster.json", node.name)
+                    }
+                }
+            ))?;
     }
     Ok(())
 }

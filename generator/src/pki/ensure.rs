@@ -11,7 +11,7 @@ use super::authority::Signer;
 use super::found::matching;
 use super::issue::{Leaf, Wanted};
 use super::store::Store;
-use super::{encryption, kubeconfig, service_account};
+use super::{encryption, kubeconfig, service_account, ssh};
 use crate::plan::{Authority, CertificateRequest, Kubeconfig, Plan};
 use crate::state::Paths;
 
@@ -52,6 +52,9 @@ pub fn ensure(plan: &Plan, paths: &Paths) -> Result<Summary> {
     }
     summary.add("service-account", service_account::ensure(&store)?);
     summary.add(encryption::FILE, encryption::ensure(&store)?);
+    for (name, made) in ssh::ensure(plan, &store)? {
+        summary.add(&name, made);
+    }
 
     let leaves = wanted
         .into_par_iter()

@@ -16,6 +16,7 @@ mod kubeconfig;
 mod requests;
 mod san;
 mod service_account;
+mod ssh;
 mod store;
 mod validity;
 
@@ -24,6 +25,7 @@ pub use fingerprint::fingerprint;
 pub use identity::{Identity, admin_identity, bootstrap_identity};
 pub use kubeconfig::host_kubeconfig;
 pub use requests::requests;
+pub use ssh::{ssh_client_key, ssh_host};
 pub use store::node_files;
 pub use validity::{Validity, validities};
 

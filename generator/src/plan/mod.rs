@@ -15,6 +15,7 @@ mod kubelet;
 mod network;
 mod node;
 mod shared;
+mod ssh;
 mod types;
 
 pub use certificates::ADMIN_GROUP;
@@ -22,6 +23,7 @@ pub use coredns::{CoreDns, IMAGE as COREDNS_IMAGE, address as dns_address, cored
 pub use kubelet::SANDBOX_IMAGE;
 pub use network::{advertised_address, api_secure_port, interface, kubelet_port, node_address};
 pub use shared::{Shared, shared};
+pub use ssh::{AUTHORIZED_KEYS as SSH_AUTHORIZED_KEYS, PORT as SSH_PORT, host_key as ssh_host_key};
 pub use types::{
     Authority, CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile,
     Plan, Usage, WaitFor,

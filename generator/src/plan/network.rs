@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
+use super::ssh;
 use crate::topology::{
     Cni, Guest, KUBELET_PORT, Machine, NetworkMode, Node, Remote, Role, Topology,
     user_mode_kubelet_ports,
@@ -178,12 +179,11 @@ pub(super) fn routes(topology: &Topology, node: &Node, remote: &Remote) -> Optio
 
 /// `networking.firewall`: the ports that this node's components serve to others, and no more.
 pub(super) fn firewall(topology: &Topology, node: &Node) -> Value {
-    let forwards = node.guest().map(|guest| guest.forwards.as_slice());
-    let mut uplink: Vec<u16> = forwards
-        .unwrap_or_default()
-        .iter()
-        .map(|forward| forward.guest)
-        .collect();
+    let mut uplink: Vec<u16> = Vec::new();
+    if let Some(guest) = node.guest() {
+        uplink.push(ssh::PORT);
+        uplink.extend(guest.forwards.iter().map(|forward| forward.guest));
+    }
     let mut tcp: Vec<u16> = Vec::new();
     let mut udp: Vec<u16> = Vec::new();
     match node.role {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Component, NodePlan, PkiFile, etcd, kube_apiserver, network};
-use super::{containerd, kube_controller_manager, kube_proxy, kube_scheduler, kubelet};
+use super::{containerd, kube_controller_manager, kube_proxy, kube_scheduler, kubelet, ssh};
 use crate::topology::{Cni, Machine, Node, Role, Topology};
 
 pub(super) fn plan(topology: &Topology, node: &Node) -> NodePlan {
@@ -60,6 +60,9 @@ fn pki_files(topology: &Topology, node: &Node) -> BTreeMap<String, PkiFile> {
         }
     };
     let name = &node.name;
+    if node.guest().is_some() {
+        reads("root", &[ssh::AUTHORIZED_KEYS, &ssh::host_key(name)]);
+    }
     // The authorities' certificates are public; `root` owns what several processes read.
     reads("root", &["ca.pem"]);
     match node.role {
@@ -146,6 +149,7 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
     ]);
     match &node.machine {
         Machine::Guest(guest) => options.extend([
+            ("hardway.ssh", ssh::option(node)),
             ("networking.useDHCP", json!(false)),
             ("systemd.network.links", network::links(topology, guest)),
             (

@@ -20,6 +20,7 @@ pub(crate) fn topology(cni: Cni, mode: NetworkMode) -> Topology {
             disk: 20,
             uplink_mac: MacAddress([0x52, 0x54, 1, 20, 5, last]),
             segment_mac: MacAddress([0x52, 0x54, 0, 20, 5, last]),
+            ssh_port: 2200 + u16::from(last),
             forwards: Vec::new(),
         }),
         modules: Vec::new(),

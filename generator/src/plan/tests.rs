@@ -49,7 +49,7 @@ fn in_user_mode_each_kubelet_has_a_port_and_the_host_is_the_way() {
     assert_eq!(flags["secure-port"], 7443);
     assert_eq!(
         hub.options["networking.firewall"]["interfaces"]["uplink0"]["allowedTCPPorts"],
-        serde_json::json!([7443])
+        serde_json::json!([SSH_PORT, 7443])
     );
     let servers: BTreeSet<&str> = plan
         .kubeconfigs
@@ -100,7 +100,7 @@ fn everything() -> Vec<Plan> {
 fn nodes_get_the_files_that_they_name_and_no_others() {
     for plan in everything() {
         for node in &plan.nodes {
-            let text = serde_json::to_string(&node.components).unwrap();
+            let text = serde_json::to_string(&(&node.components, &node.options)).unwrap();
             let named: BTreeSet<&str> = text
                 .split(&format!("{PKI_FOLDER}/"))
                 .skip(1)
@@ -136,6 +136,7 @@ fn files_of_the_pki_exist() {
                 .map(|one| format!("{}.kubeconfig", one.name)),
         );
         for node in &plan.nodes {
+            made.extend([SSH_AUTHORIZED_KEYS.to_owned(), ssh_host_key(&node.name)]);
             for file in node.pki.keys() {
                 assert!(made.contains(file), "{}: nobody makes {file}", node.name);
             }
@@ -163,7 +164,9 @@ fn the_firewall_opens_what_components_listen_on() {
                 for port in open["allowedTCPPorts"].as_array().unwrap() {
                     let port = u16::try_from(port.as_u64().unwrap()).unwrap();
                     assert!(
-                        different.contains(&port) || port == network::CILIUM_HEALTH_PORT,
+                        different.contains(&port)
+                            || port == network::CILIUM_HEALTH_PORT
+                            || interface == "uplink0" && port == SSH_PORT,
                         "{}: nothing listens on {port}, open on {interface}",
                         node.name
                     );

@@ -98,7 +98,7 @@ pub(super) struct Draft<'a> {
     pub(super) address: Option<Ipv4Addr>,
     /// Whether another node has the same address. It is told so once, and not
     /// again by what is made from the address.
-    shared: bool,
+    pub(super) shared: bool,
 }
 
 /// The topology, or every problem of it.
@@ -139,26 +139,29 @@ pub(super) fn check(
     );
     remote::kinds(&mut checker, input, &drafts);
     let macs = macs(&mut checker, &drafts);
-    let api_port = ports(&mut checker, input, settings, &drafts);
+    let ports = ports(&mut checker, input, settings, &drafts, &ranges);
 
     let mut nodes = Vec::with_capacity(drafts.len());
-    for ((draft, pod_cidr), macs) in drafts.iter().zip(pod_cidrs).zip(macs) {
+    let guests = macs.into_iter().zip(ports.ssh);
+    for ((draft, pod_cidr), (macs, ssh_port)) in drafts.iter().zip(pod_cidrs).zip(guests) {
         let machine = match &draft.input.machine {
             Some(written) => {
                 remote::remote(&mut checker, input, draft, written).map(Machine::Remote)
             }
             None => {
                 let size = machine(&mut checker, input, settings, draft);
-                macs.map(|(segment_mac, uplink_mac)| {
-                    Machine::Guest(Guest {
-                        memory: size.memory,
-                        cpus: size.cpus,
-                        disk: size.disk,
-                        uplink_mac,
-                        segment_mac,
-                        forwards: forwards(draft.input),
+                macs.zip(ssh_port)
+                    .map(|((segment_mac, uplink_mac), ssh_port)| {
+                        Machine::Guest(Guest {
+                            memory: size.memory,
+                            cpus: size.cpus,
+                            disk: size.disk,
+                            uplink_mac,
+                            segment_mac,
+                            ssh_port,
+                            forwards: forwards(draft.input),
+                        })
                     })
-                })
             }
         };
         let modules = modules(&mut checker, draft, dir);
@@ -203,7 +206,7 @@ pub(super) fn check(
             services,
             segment,
         },
-        api_port,
+        api_port: ports.api,
         nodes,
     })
 }

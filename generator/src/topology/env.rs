@@ -1,5 +1,5 @@
 //! cluster.env and the environment: sizes and ports that win over cluster.json's
-//! `machines` and `apiPort`. The environment wins over the file.
+//! `machines`, `apiPort` and `sshPortBase`. The environment wins over the file.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,15 +11,17 @@ pub(super) const CONTROL_PLANE_MEM: &str = "CONTROL_PLANE_MEM";
 pub(super) const CONTROL_PLANE_CPUS: &str = "CONTROL_PLANE_CPUS";
 pub(super) const DISK_SIZE: &str = "DISK_SIZE";
 pub(super) const API_PORT: &str = "API_PORT";
+pub(super) const SSH_PORT_BASE: &str = "SSH_PORT_BASE";
 
 /// Every name that cluster.env may hold and that is taken from the environment.
-pub const KEYS: [&str; 6] = [
+pub const KEYS: [&str; 7] = [
     WORKER_MEM,
     WORKER_CPUS,
     CONTROL_PLANE_MEM,
     CONTROL_PLANE_CPUS,
     DISK_SIZE,
     API_PORT,
+    SSH_PORT_BASE,
 ];
 
 /// A number and where it was written.
@@ -103,6 +105,7 @@ fn example(key: &str) -> &'static str {
         WORKER_CPUS => "a number of processors, such as WORKER_CPUS=2",
         CONTROL_PLANE_CPUS => "a number of processors, such as CONTROL_PLANE_CPUS=2",
         DISK_SIZE => "the disk's size in GiB, such as DISK_SIZE=20",
+        SSH_PORT_BASE => "a TCP port, such as SSH_PORT_BASE=22000",
         _ => "a TCP port, such as API_PORT=6443",
     }
 }

@@ -41,6 +41,11 @@ pub(super) struct Cluster {
     #[serde(default = "default_api_port")]
     #[schemars(range(min = 1, max = 65535))]
     pub(super) api_port: u16,
+    /// Where the ports of `hardway ssh` begin on the host's 127.0.0.1: each guest's is this and its address's place in the segment.
+    /// SSH_PORT_BASE in cluster.env or in the environment wins.
+    #[serde(default = "default_ssh_port_base")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub(super) ssh_port_base: u16,
     #[serde(default)]
     pub(super) machines: Machines,
     /// The nodes by name, a DNS label: one control plane and at least one worker.
@@ -147,6 +152,9 @@ pub(super) struct Node {
     /// The disk in GiB; wins over DISK_SIZE.
     #[schemars(range(min = MIN_DISK))]
     pub(super) disk: Option<u32>,
+    /// The TCP port of the host's 127.0.0.1 for `hardway ssh`; by default sshPortBase and the n of podCIDR.
+    #[schemars(range(min = 1, max = 65535), example = 22021)]
+    pub(super) ssh_port: Option<u16>,
     /// A machine of your own instead of a virtual one. All nodes have one, or none.
     pub(super) machine: Option<Remote>,
     /// TCP ports of the host's 127.0.0.1 that lead to this guest.
@@ -202,6 +210,11 @@ fn default_domain() -> String {
 
 fn default_api_port() -> u16 {
     6443
+}
+
+/// Below the ports that kernels give out by themselves.
+fn default_ssh_port_base() -> u16 {
+    22000
 }
 
 /// The JSON Schema (2020-12) of cluster.json.

@@ -1,5 +1,5 @@
-//! TCP ports of the host: the API server's, those that nodes forward, and in user
-//! mode the kubelets'.
+//! TCP ports of the host: the API server's, those that lead to a guest's sshd, those that
+//! nodes forward, and in user mode the kubelets'.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use super::check::{Checker, Draft};
 use super::clash::{Claim, clashes};
 use super::env::{self, Setting};
 use super::input;
+use super::ranges::Ranges;
 use super::read::member;
 use super::types::{NetworkMode, Role};
 
@@ -32,18 +33,27 @@ pub fn user_mode_kubelet_ports() -> impl Iterator<Item = u16> {
     (KUBELET_PORT..).filter(|port| *port != KUBE_PROXY_HEALTH)
 }
 
-/// Checks every port taken on the host, and gives the API server's.
+/// The ports of the host that a topology keeps.
+pub(super) struct Ports {
+    /// The API server's.
+    pub(super) api: u16,
+    /// Each draft's sshd's; `None` once a problem is noted, and for what is no guest.
+    pub(super) ssh: Vec<Option<u16>>,
+}
+
+/// Checks every port taken on the host.
 pub(super) fn ports(
     checker: &mut Checker<'_>,
     input: &input::Cluster,
     settings: &HashMap<&'static str, Setting>,
     drafts: &[Draft<'_>],
-) -> u16 {
+    ranges: &Ranges,
+) -> Ports {
     let mut claims = Vec::new();
     let mut api_port = input.api_port;
     match settings.get(env::API_PORT) {
-        Some(setting) => match u16::try_from(setting.number) {
-            Ok(port) if port > 0 => {
+        Some(setting) => {
+            if let Some(port) = port_of(checker, env::API_PORT, setting) {
                 api_port = port;
                 claims.push(Claim {
                     value: port,
@@ -52,17 +62,20 @@ pub(super) fn ports(
                     note: "",
                 });
             }
-            _ => checker.problem_at(
-                setting.place,
-                env::API_PORT,
-                format!("{} is not a TCP port", setting.number),
-                "write a number from 1 to 65535",
-            ),
-        },
+        }
         None if checker.document.is_bad("apiPort") => {}
         None => claims.push(checker.claim("apiPort".to_owned(), api_port)),
     }
     let api_known = !claims.is_empty();
+    let base = match settings.get(env::SSH_PORT_BASE) {
+        Some(setting) => port_of(checker, env::SSH_PORT_BASE, setting),
+        None if checker.document.is_bad("sshPortBase") => None,
+        None => Some(input.ssh_port_base),
+    };
+    let ssh = drafts
+        .iter()
+        .map(|draft| ssh_port(checker, base, draft, ranges, &mut claims))
+        .collect();
     for draft in drafts {
         for (index, forward) in draft.input.forwards.iter().enumerate() {
             let path = member(&format!("{}.forwards[{index}]", draft.path), "host");
@@ -83,7 +96,54 @@ pub(super) fn ports(
         None => "choose another port of the host".to_owned(),
     };
     clashes(checker, claims, &hint);
-    api_port
+    Ports { api: api_port, ssh }
+}
+
+/// A setting's number as a port; `None` once a problem is noted.
+fn port_of(checker: &mut Checker<'_>, key: &str, setting: &Setting) -> Option<u16> {
+    let port = u16::try_from(setting.number).ok().filter(|port| *port > 0);
+    if port.is_none() {
+        checker.problem_at(
+            setting.place,
+            key,
+            format!("{} is not a TCP port", setting.number),
+            "write a number from 1 to 65535",
+        );
+    }
+    port
+}
+
+/// The port that leads to a guest's sshd: the one written for it, or after its address,
+/// so that it stays the same when nodes come and go.
+fn ssh_port(
+    checker: &mut Checker<'_>,
+    base: Option<u16>,
+    draft: &Draft<'_>,
+    ranges: &Ranges,
+    claims: &mut Vec<Claim<u16>>,
+) -> Option<u16> {
+    let path = member(&draft.path, "sshPort");
+    if draft.input.machine.is_some() || checker.document.is_bad(&path) {
+        return None;
+    }
+    if let Some(port) = draft.input.ssh_port {
+        claims.push(checker.claim(path, port));
+        return Some(port);
+    }
+    let (base, place) = (base?, ranges.place(draft.address)?);
+    let Ok(port) = u16::try_from(u32::from(base) + place) else {
+        checker.problem(
+            &path,
+            format!("{base} and the address's place in the segment, {place}, are no TCP port"),
+            "write a \"sshPort\" from 1 to 65535 for this node",
+        );
+        return None;
+    };
+    // Two nodes of one address are told so already.
+    if !draft.shared {
+        claims.push(checker.claim(path, port));
+    }
+    Some(port)
 }
 
 /// In user mode the API server's port on the host is also the one on its machine.

@@ -30,6 +30,16 @@ pub(super) struct Ranges {
     pub(super) segment: Option<Ipv4Net>,
 }
 
+impl Ranges {
+    /// The place of an address in the segment, if it is one of it.
+    pub(super) fn place(&self, address: Option<Ipv4Addr>) -> Option<u32> {
+        let (address, segment) = (address?, self.segment?);
+        segment
+            .contains(&address)
+            .then(|| u32::from(address) - u32::from(segment.network()))
+    }
+}
+
 pub(super) fn check(checker: &mut Checker<'_>, network: &input::Network) -> Ranges {
     // A node owns a /24; the controller-manager hands out ranges of at most 16
     // bits less than a node's (cidrset's clusterSubnetMaxDiff).
@@ -188,7 +198,7 @@ pub(super) fn pod_cidrs(
         let range = match (owner.written, ranges.pods) {
             (Some(text), pods) => checker.parsed(&path, text, |text| node_range(text, pods)),
             _ if checker.document.is_bad(&path) => None,
-            (None, Some(pods)) => match number_in_segment(owner, ranges) {
+            (None, Some(pods)) => match ranges.place(owner.address) {
                 Some(n) if n < count(pods) => nth(pods, n),
                 Some(n) => {
                     if furthest.is_none_or(|(most, _)| n > most) {
@@ -231,14 +241,6 @@ fn node_range(text: &str, pods: Option<Ipv4Net>) -> Result<Ipv4Net, Refusal> {
         }
         _ => Ok(range),
     }
-}
-
-/// The place of the owner's address in the segment, if it is one of it.
-fn number_in_segment(owner: &Owner<'_>, ranges: &Ranges) -> Option<u32> {
-    let (address, segment) = (owner.address?, ranges.segment?);
-    segment
-        .contains(&address)
-        .then(|| u32::from(address) - u32::from(segment.network()))
 }
 
 /// How many nodes' ranges `pods` holds.

@@ -6,7 +6,15 @@ use super::read::{line_of, member};
 use super::types::{Cni, InterfaceName, NetworkMode, Remote, SshTarget};
 
 /// Fields that only a virtual machine has.
-const OF_GUESTS: [&str; 6] = ["memory", "cpus", "disk", "mac", "uplinkMac", "forwards"];
+const OF_GUESTS: [&str; 7] = [
+    "memory",
+    "cpus",
+    "disk",
+    "mac",
+    "uplinkMac",
+    "forwards",
+    "sshPort",
+];
 
 /// The machine of a draft that has one of its own; `None` once a problem is noted.
 pub(super) fn remote(

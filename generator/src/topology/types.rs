@@ -115,6 +115,8 @@ pub struct Guest {
     pub disk: u32,
     pub uplink_mac: MacAddress,
     pub segment_mac: MacAddress,
+    /// The TCP port of the host's 127.0.0.1 that leads to its sshd.
+    pub ssh_port: u16,
     /// Further TCP ports forwarded from the host's 127.0.0.1 to this guest.
     pub forwards: Vec<Forward>,
 }

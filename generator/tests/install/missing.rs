@@ -252,6 +252,8 @@ fn a_port_that_is_taken() {
         .arg(small_medium(folder.path(), |_| {}))
         .env("XDG_CACHE_HOME", folder.path())
         .env("API_PORT", api.to_string())
+        // 10.240.0.10 to 10.240.0.22: not the usual ones, which another cluster may have.
+        .env("SSH_PORT_BASE", (api - 30).to_string())
         .env("WORKER_MEM", "1024")
         .env("CONTROL_PLANE_MEM", "2048")
         .env("DISK_SIZE", "8")

@@ -65,6 +65,7 @@ impl Bench {
             // Enough for firmware, too little for a cluster.
             if let Machine::Guest(guest) = &mut node.machine {
                 (guest.memory, guest.disk) = (256, 1);
+                guest.ssh_port = free_port();
             }
         }
         Self { folder, topology }

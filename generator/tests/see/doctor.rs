@@ -58,7 +58,7 @@ fn a_host_with_all_programs() {
         "expect",
         "xorriso",
     ];
-    let bin = programs(folder.path(), &links, &["kubectl", "nix"]);
+    let bin = programs(folder.path(), &links, &["kubectl", "nix", "ssh"]);
     let mut cluster = Cluster::new(|_| (404, json!({})));
     // It holds the API server's port.
     cluster.silent_machine("alpha");
@@ -75,7 +75,8 @@ fn a_host_with_all_programs() {
     let (code, stdout) = run(&["doctor", "--json"]);
     let checks: Value = serde_json::from_str(&stdout).unwrap();
     let all = [
-        "QEMU", "qemu-img", "firmware", "expect", "xorriso", "kubectl", "nix", "ports", "clock",
+        "QEMU", "qemu-img", "firmware", "expect", "xorriso", "kubectl", "ssh", "nix", "ports",
+        "clock",
     ];
     assert_eq!(
         verdicts(&checks),
@@ -114,6 +115,7 @@ fn what_is_missing_comes_with_the_command_that_gets_it() {
             ("expect", "failure"),
             ("xorriso", "failure"),
             ("kubectl", "warning"),
+            ("ssh", "warning"),
             ("nix", "warning"),
             ("ports", "failure"),
             ("clock", "ok"),

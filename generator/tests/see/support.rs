@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -33,6 +34,12 @@ pub(crate) fn base64(text: impl AsRef<[u8]>) -> String {
         }
     }
     out
+}
+
+/// Another cluster on this host may have the usual ones.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 pub(crate) struct Cluster {
@@ -68,7 +75,11 @@ impl Cluster {
         });
         fs::write(
             folder.path().join("cluster.env"),
-            format!("API_PORT={port}\nWORKER_MEM=1024\nCONTROL_PLANE_MEM=2048\nDISK_SIZE=8\n"),
+            format!(
+                "API_PORT={port}\nSSH_PORT_BASE={}\n\
+                 WORKER_MEM=1024\nCONTROL_PLANE_MEM=2048\nDISK_SIZE=8\n",
+                free_port() - 10
+            ),
         )
         .unwrap();
         let paths = topology::find(Some(folder.path())).unwrap();

@@ -10,6 +10,12 @@
     name = "alpha";
     role = "control-plane";
   };
+  hardway.ssh = {
+    authorizedKeys = "/var/lib/hardway/pki/ssh-authorized-keys";
+    enable = true;
+    hostKey = "/var/lib/hardway/pki/ssh-host-alpha-key.pem";
+    interface = "uplink0";
+  };
   hardway.versions = {
     containerd = "2.2";
     etcd = "3.6";
@@ -24,7 +30,10 @@
         allowedUDPPorts = [ ];
       };
       uplink0 = {
-        allowedTCPPorts = [ 6443 ];
+        allowedTCPPorts = [
+          22
+          6443
+        ];
         allowedUDPPorts = [ ];
       };
     };
@@ -96,6 +105,8 @@
     "kube-scheduler.kubeconfig".user = "kubernetes";
     "service-account-key.pem".user = "kubernetes";
     "service-account.pem".user = "root";
+    ssh-authorized-keys.user = "root";
+    "ssh-host-alpha-key.pem".user = "root";
   };
 
   # etcd: stores the state of the cluster; only the API server talks to it

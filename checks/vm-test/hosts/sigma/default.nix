@@ -54,6 +54,12 @@
     podCIDR = "10.200.21.0/24";
     role = "worker";
   };
+  hardway.ssh = {
+    authorizedKeys = "/var/lib/hardway/pki/ssh-authorized-keys";
+    enable = true;
+    hostKey = "/var/lib/hardway/pki/ssh-host-sigma-key.pem";
+    interface = "uplink0";
+  };
   hardway.versions = {
     containerd = "2.2";
     etcd = "3.6";
@@ -68,7 +74,7 @@
         allowedUDPPorts = [ ];
       };
       uplink0 = {
-        allowedTCPPorts = [ ];
+        allowedTCPPorts = [ 22 ];
         allowedUDPPorts = [ ];
       };
     };
@@ -137,6 +143,8 @@
     "kubelet-client-sigma.kubeconfig".user = "root";
     "kubelet-serving-sigma-key.pem".user = "root";
     "kubelet-serving-sigma.pem".user = "root";
+    ssh-authorized-keys.user = "root";
+    "ssh-host-sigma-key.pem".user = "root";
   };
 
   # containerd: pulls images and runs containers, at the kubelet's word

@@ -200,6 +200,11 @@ fn programs(topology: &Topology, platform: Platform) -> Vec<Check> {
         Verdict::Warning,
         "`hardway kubectl` and `hardway verify` call it",
     ));
+    checks.push(look(
+        platform::SSH,
+        Verdict::Warning,
+        "`hardway ssh` calls it",
+    ));
     checks.push(match search("nix") {
         Some(found) => Check::ok("nix", found.display().to_string()),
         None => Check::bad(

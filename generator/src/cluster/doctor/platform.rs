@@ -48,6 +48,7 @@ pub(super) const KUBECTL: Program = program(
     "kubectl",
     "kubernetes-cli",
 );
+pub(super) const SSH: Program = program("ssh", Ok("openssh-client"), "openssh", "openssh");
 pub(super) const HELM: Program = program(
     "helm",
     Err("open https://helm.sh/docs/intro/install"),

@@ -1,0 +1,32 @@
+# What NixOS' sshd is told where hardway.ssh is enabled: `services.openssh` and the
+# socket's own settings. Root by key alone; nobody by password.
+{
+  openssh = ssh: {
+    enable = true;
+    # systemd listens, and starts an sshd for each who comes: only a socket can be bound
+    # to an interface.
+    startWhenNeeded = true;
+    listenAddresses = [
+      {
+        addr = "0.0.0.0";
+        port = 22;
+      }
+    ];
+    # The host module's firewall opens the port where it is to be open.
+    openFirewall = false;
+    hostKeys = [
+      {
+        type = "ed25519";
+        path = ssh.hostKey;
+      }
+    ];
+    authorizedKeysFiles = [ ssh.authorizedKeys ];
+    settings = {
+      KbdInteractiveAuthentication = false;
+      PasswordAuthentication = false;
+      PermitRootLogin = "prohibit-password";
+    };
+  };
+
+  socket = ssh: if ssh.interface == null then { } else { BindToDevice = ssh.interface; };
+}
