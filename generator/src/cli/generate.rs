@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Global;
+use crate::cluster::snapshot;
 use crate::generate::{self, Written};
 use crate::nix::{self, Change};
 use crate::plan::plan;
@@ -33,6 +34,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let plan = plan(&topology);
     let write = !args.check && !args.dry_run;
     let written = if write {
+        snapshot::finish_restore(&paths)?;
         generate::write(&topology, &plan, &paths)?
     } else {
         let files = generate::files(&topology, &plan, &paths)?;

@@ -11,10 +11,12 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use fd_lock::RwLock;
 
+use super::snapshot;
 use crate::report::WithHint;
 use crate::state::Paths;
 
-/// Runs `body` while no other run of `hardway` changes this cluster. Makes the state folder.
+/// Runs `body` while no other run of `hardway` changes this cluster. Makes the state folder,
+/// and finishes what a run that was killed can't be left with.
 pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     paths.create_state()?;
     let path = paths.lock();
@@ -44,7 +46,7 @@ pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> R
         ))
         .hint("run the command again");
     }
-    let result = body();
+    let result = snapshot::settle_keys(paths).and_then(|()| body());
     // Nobody holds it from here: say so to those who look into the file.
     let _ = guard.set_len(0);
     result
