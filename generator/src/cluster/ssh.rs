@@ -51,20 +51,16 @@ fn lets_in(paths: &Paths, node: &Node, guest: &Guest) -> Result<()> {
     machines::needed(paths, node)?;
     let record = install::installed(paths, node);
     let installed = record.and_then(|record| record.ssh_host_key);
-    let again =
-        format!("install it again: hardway down, then hardway install {name}, then hardway up");
+    let bring = format!("bring it there: hardway apply {name}");
     if installed.is_none() {
-        return Err(anyhow!(
-            "it was installed without an sshd, by an earlier hardway"
-        ))
-        .hint(again);
+        return Err(anyhow!("an earlier hardway installed it, without an sshd")).hint(bring);
     }
     if installed != pki::ssh_host(paths, name)? {
         return Err(anyhow!(
-            "it was installed with another ssh key than {} holds now",
+            "it has another ssh key than {} holds now",
             paths.pki().display()
         ))
-        .hint(again);
+        .hint(bring);
     }
     let forward = format!("127.0.0.1:{}-:{SSH_PORT}", guest.ssh_port);
     if !started_with(&paths.node(name).argv(), &forward)? {

@@ -249,6 +249,7 @@ pub(crate) fn applied(paths: &Paths, node: &Node, tarballs: &Tarballs) -> Result
     let now = Installed {
         flake_sha256: tarballs.flake_sha256(),
         keys_sha256: tarballs.keys_sha256(),
+        ssh_host_key: pki::ssh_host(paths, &node.name)?,
         ..before.clone()
     };
     if now == before {
