@@ -13,7 +13,7 @@ use crate::cluster::wait::{printable, words};
 pub(super) const JOB: &str = "hardway-apply.service";
 const LOG: &str = "/run/hardway-apply/log";
 /// How many lines of it an error shows.
-const LOG_LINES: &str = "40";
+const LOG_LINES: &str = "60";
 
 /// What a job did.
 pub(super) struct Ended {
