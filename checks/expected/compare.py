@@ -30,6 +30,7 @@ REHEARSAL_ONLY = [
     r"modprobe\.d/.*",  # NixOS' holds its own lines as well
     r"nftables\.conf",  # compared table by table, as nftables/<table>
     r"rehearsal/.*",  # scripts of a user's services: none in the default cluster
+    r"ssh/sshd_config|systemd/system/sshd(\.socket|@\.service)",  # NixOS' own services.openssh makes them
     r"systemd/system/hardway-images\.service",  # the medium's own stand in for a registry
 ]
 
