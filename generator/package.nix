@@ -39,7 +39,7 @@ rustPlatform.buildRustPackage {
   # ../checks/crate.nix runs the tests, with the programs that they want.
   doCheck = false;
 
-  # `ring` is C and assembly made beforehand: the C compiler of stdenv is enough.
+  # `aws-lc-sys` is C and assembly made beforehand: the C compiler of stdenv is enough.
   nativeBuildInputs = [
     installShellFiles
     makeWrapper

@@ -68,7 +68,9 @@ impl Client {
         let ca = Certificate::from_pem(ca_pem.as_bytes())
             .context("cannot read the cluster's authority")?;
         let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .unversioned_rustls_crypto_provider(Arc::new(
+                rustls::crypto::aws_lc_rs::default_provider(),
+            ))
             .root_certs(RootCerts::new_with_certs(&[ca]))
             .client_cert(client)
             .build();

@@ -23,8 +23,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// the same room may do without.
 pub(super) fn agent(url: &str) -> Result<Agent> {
     let https = url.starts_with("https://");
-    let mut tls = TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let mut tls = TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ));
     if https {
         tls = tls.root_certs(RootCerts::new_with_certs(&certificates()?));
     }

@@ -59,7 +59,7 @@ pub(crate) fn serve(
     answer: impl Fn(&str, &str, bool) -> (u16, String) + Send + 'static,
 ) -> u16 {
     let identity = authority.sign("kube-apiserver", ExtendedKeyUsagePurpose::ServerAuth);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
     roots.add(der(&authority.pem)).unwrap();
