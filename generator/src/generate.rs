@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::lint;
 use crate::nix::{self, Files, Outcome};
-use crate::pki;
+use crate::pki::{self, Asked};
 use crate::plan::Plan;
 use crate::state::Paths;
 use crate::topology::Topology;
@@ -16,14 +16,22 @@ use crate::topology::Topology;
 /// Every file below hosts/, by its path there. An error, and no file, where a
 /// program would not take what its node emits; what it takes under protest is said.
 pub fn files(topology: &Topology, plan: &Plan, paths: &Paths) -> Result<Files> {
+    Ok(all(topology, plan, paths)?.0)
+}
+
+/// With what they ask the PKI for, and the names of the requests that a person has edited.
+fn all(topology: &Topology, plan: &Plan, paths: &Paths) -> Result<(Files, Asked, Vec<String>)> {
     for warning in lint::refuse(topology, plan)? {
         eprintln!("{warning}");
     }
     let mut files = nix::rendered(topology, plan, &paths.dir)?;
-    for (name, text) in pki::requests(plan) {
-        files.insert(Path::new("pki").join(name), text);
+    let folder = Path::new("pki");
+    let (requests, edited) = pki::with_edits(pki::requests(plan), &paths.hosts().join(folder))?;
+    let asked = Asked::parse(plan, &requests)?;
+    for (name, text) in requests {
+        files.insert(folder.join(name), text);
     }
-    Ok(files)
+    Ok((files, asked, edited))
 }
 
 /// What [`write`] changed.
@@ -35,26 +43,35 @@ pub struct Written {
     pub issued: Vec<String>,
     /// Why a certificate that was there before was issued anew, by its name.
     pub reasons: BTreeMap<String, String>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
     /// How many files hosts/ has.
     pub total: usize,
 }
 
 impl Written {
-    /// A line for each certificate that was issued anew, for whoever wonders why.
+    /// A line for each certificate that was issued anew, for whoever wonders why, and
+    /// for what was mended or kept.
     pub fn notes(&self) -> impl Iterator<Item = String> {
-        self.reasons
+        let anew = self
+            .reasons
             .iter()
-            .map(|(name, reason)| format!("{name} is issued anew: {reason}"))
+            .map(|(name, reason)| format!("{name} is issued anew: {reason}"));
+        anew.chain(self.notes.iter().cloned())
     }
 }
 
 /// Brings hosts/ and the PKI up to date.
 pub fn write(topology: &Topology, plan: &Plan, paths: &Paths) -> Result<Written> {
-    let files = files(topology, plan, paths)?;
+    let (files, asked, edited) = all(topology, plan, paths)?;
     let changed = nix::apply(&files, &paths.hosts())?;
-    let pki = pki::ensure(plan, paths)?;
+    let pki = pki::ensure(plan, &asked, paths)?;
+    let edits = edited
+        .iter()
+        .map(|name| format!("hosts/pki/{name} is kept as you have edited it"));
     Ok(Written {
         files: changed,
+        notes: edits.chain(pki.notes).collect(),
         issued: pki.issued,
         reasons: pki.reasons,
         total: files.len(),

@@ -74,6 +74,11 @@ impl Paths {
         self.state().join("kubeconfig")
     }
 
+    /// The kubeconfig that may do everything, where someone has asked for it.
+    pub fn break_glass(&self) -> PathBuf {
+        self.state().join("break-glass.kubeconfig")
+    }
+
     pub fn lock(&self) -> PathBuf {
         self.state().join("lock")
     }

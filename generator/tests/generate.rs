@@ -134,7 +134,11 @@ fn a_check_needs_no_state_and_writes_nothing() {
 fn what_is_out_of_date_is_shown_as_a_diff() {
     let cluster = Cluster::generated();
     fs::remove_file(cluster.path("hosts/pki/ca-csr.json")).unwrap();
-    cluster.edit("hosts/pki/admin-csr.json", "admin", "root");
+    cluster.edit(
+        "hosts/west/default.nix",
+        "hostName = \"west\"",
+        "hostName = \"wild\"",
+    );
     fs::write(cluster.path("hosts/pki/old-csr.json"), "{}\n").unwrap();
     fs::write(cluster.path("hosts/west/mine.nix"), "{ }\n").unwrap();
     let before = cluster.files();
@@ -161,7 +165,7 @@ fn what_is_out_of_date_is_shown_as_a_diff() {
         })
         .collect();
     assert!(
-        changes.contains(&("pki/admin-csr.json", "update")),
+        changes.contains(&("west/default.nix", "update")),
         "{changes:?}"
     );
     assert!(

@@ -42,6 +42,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             files: nix::compare(&files, &paths.hosts())?,
             issued: Vec::new(),
             reasons: BTreeMap::new(),
+            notes: Vec::new(),
             total: files.len(),
         }
     };
@@ -57,6 +58,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             "files": written.files,
             "issued": written.issued,
             "reasons": written.reasons,
+            "notes": written.notes,
         });
         println!("{report:#}");
     } else if args.check {

@@ -26,6 +26,7 @@ mod logs;
 mod man;
 mod medium;
 mod network;
+mod pki;
 mod print;
 mod reset;
 mod restore;
@@ -70,6 +71,7 @@ enum Verb {
     Export(export::Args),
     Bootstrap(bootstrap::Args),
     Network(network::Args),
+    Pki(pki::Args),
     Verify(verify::Args),
     Status(status::Args),
     Logs(logs::Args),
@@ -88,7 +90,7 @@ enum Verb {
 
 /// Runs the program; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(pki::as_cfssl_takes_it(args)) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -110,6 +112,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Export(args) => export::run(global, args),
         Verb::Bootstrap(args) => bootstrap::run(global, args),
         Verb::Network(args) => network::run(global, args),
+        Verb::Pki(args) => pki::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
         Verb::Status(args) => status::run(global, args),
         Verb::Logs(args) => logs::run(global, args),

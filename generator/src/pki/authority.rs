@@ -2,13 +2,12 @@
 //! replaced in silence, since every machine trusts the old one.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use rcgen::{BasicConstraints, IsCa, Issuer, KeyUsagePurpose, PublicKeyData};
-use time::OffsetDateTime;
+use rcgen::{Issuer, PublicKeyData};
+use time::{Duration, OffsetDateTime};
 use x509_parser::pem::Pem;
 
-use super::AUTHORITY_LIFETIME;
-use super::found::{certificate_pem, check_validity};
-use super::issue::params;
+use super::found::{RENEW_BEFORE, certificate_pem, check_content, check_validity};
+use super::issue::Wanted;
 use super::key::Key;
 use super::store::Store;
 use crate::plan::Authority;
@@ -26,6 +25,7 @@ impl Signer {
     /// Reads an authority, or makes it if there is none; true if it was made.
     pub(super) fn ensure(
         authority: Authority,
+        wanted: &Wanted,
         store: &Store,
         now: OffsetDateTime,
     ) -> Result<(Self, bool)> {
@@ -33,7 +33,7 @@ impl Signer {
         let found = (store.read(&names.certificate)?, store.read(&names.key)?);
         let key = match found {
             (Some(certificate), Some(key)) => {
-                let signer = Self::parse(&certificate, &key, now);
+                let signer = Self::parse(&certificate, &key, now, RENEW_BEFORE);
                 return Ok((names.explain(signer, store)?, false));
             }
             (Some(_), None) => {
@@ -42,14 +42,37 @@ impl Signer {
             }
             // The key is written first: alone, it is left from a run that was cut short.
             (None, Some(key)) => names.explain(read_key(&key), store)?,
-            (None, None) => Key::generate()?,
+            (None, None) => Key::generate(wanted.algorithm)?,
         };
-        let (certificate, pem) = (self_signed(authority, &key, now)?, key.pem());
+        let (certificate, pem) = (wanted.self_signed(&key, now)?, key.pem());
         store.write(&names.key, pem.as_bytes())?;
         store.write(&names.certificate, &certificate)?;
         Ok((
-            Self::parse(certificate.as_bytes(), pem.as_bytes(), now)?,
+            Self::parse(certificate.as_bytes(), pem.as_bytes(), now, RENEW_BEFORE)?,
             true,
+        ))
+    }
+
+    /// One that nobody has seen yet.
+    pub(super) fn new(wanted: &Wanted, now: OffsetDateTime) -> Result<Self> {
+        let key = Key::generate(wanted.algorithm)?;
+        let certificate = wanted.self_signed(&key, now)?;
+        Self::parse(
+            certificate.as_bytes(),
+            key.pem().as_bytes(),
+            now,
+            Duration::ZERO,
+        )
+    }
+
+    /// Where it is kept although its request says something else by now: every machine
+    /// trusts it, so it is never replaced for an edit alone.
+    pub(super) fn differs(&self, authority: Authority, wanted: &Wanted) -> Option<String> {
+        let found = self.certificate.parse_x509().ok()?;
+        let difference = check_content(&found, wanted).err()?;
+        let stem = authority.stem();
+        Some(format!(
+            "{stem} is kept, although hosts/pki/{stem}-csr.json asks for another: {difference}"
         ))
     }
 
@@ -57,10 +80,16 @@ impl Signer {
     pub(super) fn read(authority: Authority, store: &Store, now: OffsetDateTime) -> Result<Self> {
         let names = Names::of(authority);
         let (certificate, key) = (store.need(&names.certificate)?, store.need(&names.key)?);
-        names.explain(Self::parse(&certificate, &key, now), store)
+        names.explain(Self::parse(&certificate, &key, now, RENEW_BEFORE), store)
     }
 
-    fn parse(certificate_bytes: &[u8], key: &[u8], now: OffsetDateTime) -> Result<Self> {
+    /// Reads an authority from its two files' bytes; it has `left` to live, or more.
+    pub(super) fn parse(
+        certificate_bytes: &[u8],
+        key: &[u8],
+        now: OffsetDateTime,
+        left: Duration,
+    ) -> Result<Self> {
         let key = read_key(key)?;
         let pem = certificate_pem(certificate_bytes)?;
         let certificate = pem.parse_x509().context("its certificate is unusable")?;
@@ -69,7 +98,7 @@ impl Signer {
             certificate.public_key().raw == key.subject_public_key_info(),
             "its key does not belong to its certificate"
         );
-        check_validity(&certificate, now)?;
+        check_validity(&certificate, now, left)?;
         let issuer = Issuer::from_ca_cert_der(&pem.contents.as_slice().into(), key)?;
         Ok(Self {
             issuer,
@@ -110,15 +139,4 @@ impl Names {
                 self.certificate, self.key
             ))
     }
-}
-
-/// An authority's own certificate: it signs leaves, and no further authority.
-fn self_signed(authority: Authority, key: &Key, now: OffsetDateTime) -> Result<String> {
-    let mut params = params(authority.common_name(), None, now, AUTHORITY_LIFETIME)?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let certificate = params
-        .self_signed(key)
-        .context("cannot sign its certificate")?;
-    Ok(certificate.pem())
 }

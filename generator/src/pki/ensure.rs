@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 use time::OffsetDateTime;
 
+use super::asked::Asked;
 use super::authority::Signer;
 use super::found::matching;
 use super::issue::{Leaf, Wanted};
@@ -25,6 +26,9 @@ pub struct Summary {
     pub reasons: BTreeMap<String, String>,
     /// How many of the same were left as they are.
     pub kept: usize,
+    /// What else a person should know: modes that were mended, authorities that are
+    /// kept although their request was edited.
+    pub notes: Vec<String>,
 }
 
 impl Summary {
@@ -37,17 +41,21 @@ impl Summary {
     }
 }
 
-/// Makes everything of the plan's PKI that is missing or no longer matches.
-pub fn ensure(plan: &Plan, paths: &Paths) -> Result<Summary> {
-    let wanted = parse(plan)?;
-    let store = Store::create(paths)?;
+/// Makes everything of the plan's PKI that is missing or no longer matches what is asked for.
+pub fn ensure(plan: &Plan, asked: &Asked, paths: &Paths) -> Result<Summary> {
+    let (store, mended) = Store::create(paths)?;
     let now = OffsetDateTime::now_utc();
-    let mut summary = Summary::default();
+    let mut summary = Summary {
+        notes: mended,
+        ..Summary::default()
+    };
 
     let mut signers = BTreeMap::new();
     for authority in Authority::ALL {
-        let (signer, made) = Signer::ensure(authority, &store, now)?;
+        let wanted = asked.authority(authority);
+        let (signer, made) = Signer::ensure(authority, wanted, &store, now)?;
         summary.add(authority.stem(), made);
+        summary.notes.extend(signer.differs(authority, wanted));
         signers.insert(authority, signer);
     }
     summary.add("service-account", service_account::ensure(&store)?);
@@ -56,11 +64,12 @@ pub fn ensure(plan: &Plan, paths: &Paths) -> Result<Summary> {
         summary.add(&name, made);
     }
 
-    let leaves = wanted
-        .into_par_iter()
-        .map(|(request, wanted)| {
-            let signer = &signers[&request.authority];
-            Ok((request, ensure_leaf(request, &wanted, signer, &store, now)?))
+    let leaves = plan
+        .certificates
+        .par_iter()
+        .map(|request| {
+            let (wanted, signer) = (asked.leaf(request)?, &signers[&request.authority]);
+            Ok((request, ensure_leaf(request, wanted, signer, &store, now)?))
         })
         .collect::<Result<Vec<_>>>()?;
     let mut by_name = BTreeMap::new();
@@ -97,16 +106,23 @@ pub fn ensure(plan: &Plan, paths: &Paths) -> Result<Summary> {
     Ok(summary)
 }
 
-fn file_of(kubeconfig: &Kubeconfig) -> String {
-    format!("{}.kubeconfig", kubeconfig.name)
+/// Signs every leaf under authorities of the moment and keeps none of it: what making
+/// them costs, without files. How many there were.
+pub fn sign_in_memory(plan: &Plan, asked: &Asked) -> Result<usize> {
+    let now = OffsetDateTime::now_utc();
+    let signers = Authority::ALL
+        .into_iter()
+        .map(|authority| Ok((authority, Signer::new(asked.authority(authority), now)?)))
+        .collect::<Result<BTreeMap<_, _>>>()?;
+    let signed = plan.certificates.par_iter().map(|leaf| {
+        let issuer = &signers[&leaf.authority].issuer;
+        asked.leaf(leaf)?.issue(issuer, now)
+    });
+    Ok(signed.collect::<Result<Vec<_>>>()?.len())
 }
 
-/// Reads all requests before anything is written.
-fn parse(plan: &Plan) -> Result<Vec<(&CertificateRequest, Wanted)>> {
-    plan.certificates
-        .iter()
-        .map(|request| Ok((request, Wanted::parse(request)?)))
-        .collect()
+fn file_of(kubeconfig: &Kubeconfig) -> String {
+    format!("{}.kubeconfig", kubeconfig.name)
 }
 
 #[derive(PartialEq, Eq)]

@@ -4,19 +4,24 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
+use aws_lc_rs::signature::{ECDSA_P521_SHA512_ASN1, UnparsedPublicKey};
 use rcgen::PublicKeyData;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::ExtendedKeyUsage;
-use x509_parser::oid_registry::{OID_X509_COMMON_NAME, OID_X509_ORGANIZATION_NAME};
 use x509_parser::pem::{Pem, parse_x509_pem};
 use zeroize::Zeroizing;
 
-use super::RENEW_BEFORE;
+use super::algorithm::Algorithm;
 use super::authority::Signer;
+use super::cfssl::{Usages, hours};
 use super::issue::{Leaf, Wanted};
 use super::key::Key;
 use super::san::San;
+use super::subject::Subject;
+
+/// A certificate with less than this left is issued anew, so that a cluster that is
+/// brought up once a month never meets an expired one.
+pub(super) const RENEW_BEFORE: Duration = Duration::days(30);
 
 /// Decodes a file with one certificate and nothing else.
 pub(super) fn certificate_pem(bytes: &[u8]) -> Result<Pem> {
@@ -31,12 +36,16 @@ pub(super) fn certificate_pem(bytes: &[u8]) -> Result<Pem> {
 }
 
 /// Valid now, and for long enough that nobody is caught out.
-pub(super) fn check_validity(certificate: &X509Certificate<'_>, now: OffsetDateTime) -> Result<()> {
+pub(super) fn check_validity(
+    certificate: &X509Certificate<'_>,
+    now: OffsetDateTime,
+    left: Duration,
+) -> Result<()> {
     let from = certificate.validity().not_before.to_datetime();
     let until = certificate.validity().not_after.to_datetime();
     ensure!(from <= now, "it is not valid before {}", from.date());
     ensure!(until > now, "it expired on {}", until.date());
-    ensure!(until - now > RENEW_BEFORE, "it expires on {}", until.date());
+    ensure!(until - now > left, "it expires on {}", until.date());
     Ok(())
 }
 
@@ -51,81 +60,98 @@ pub(super) fn matching(
     let pem = certificate_pem(certificate)?;
     let parsed = pem.parse_x509().context("its certificate is unusable")?;
     check_content(&parsed, wanted)?;
-    check_validity(&parsed, now)?;
-
-    let authority = signer.certificate.parse_x509()?;
-    ensure!(
-        parsed.issuer() == authority.subject()
-            && parsed
-                .verify_signature(Some(authority.public_key()))
-                .is_ok(),
-        "another authority signed it"
-    );
-    let pair = Key::from_pem(key).context("its key is unusable")?;
-    ensure!(
-        parsed.public_key().raw == pair.subject_public_key_info(),
-        "its key does not belong to it"
-    );
+    // One that lives for a week is not issued anew every day.
+    check_validity(&parsed, now, RENEW_BEFORE.min(wanted.lifetime / 3))?;
+    check_lifetime(&parsed, wanted)?;
+    check_signature(&parsed, &signer.certificate.parse_x509()?)?;
+    check_pair(&parsed, key)?;
     Ok(Leaf {
         certificate_pem: String::from_utf8(certificate.to_vec())?,
         key_pem: Zeroizing::new(std::str::from_utf8(key)?.to_owned()),
     })
 }
 
-/// Subject, names and usages are exactly those wanted: no fewer, and no more powerful.
-fn check_content(found: &X509Certificate<'_>, wanted: &Wanted) -> Result<()> {
-    let subject: Option<Vec<_>> = found
-        .subject()
-        .iter_attributes()
-        .map(|attribute| Some((attribute.attr_type().clone(), attribute.as_str().ok()?)))
-        .collect();
-    let organization = wanted.organization.as_deref();
-    let expected = organization
-        .map(|name| (OID_X509_ORGANIZATION_NAME, name))
-        .into_iter()
-        .chain([(OID_X509_COMMON_NAME, wanted.common_name.as_str())])
-        .collect();
+pub(super) fn check_pair(certificate: &X509Certificate<'_>, key: &[u8]) -> Result<()> {
+    let pair = Key::from_pem(key).context("its key is unusable")?;
     ensure!(
-        subject == Some(expected),
+        certificate.public_key().raw == pair.subject_public_key_info(),
+        "its key does not belong to it"
+    );
+    Ok(())
+}
+
+pub(super) fn check_signature(
+    certificate: &X509Certificate<'_>,
+    authority: &X509Certificate<'_>,
+) -> Result<()> {
+    ensure!(
+        certificate.issuer().as_raw() == authority.subject().as_raw()
+            && signed(certificate, authority),
+        "another authority signed it"
+    );
+    Ok(())
+}
+
+/// Whether `authority`'s key made the signature.
+fn signed(certificate: &X509Certificate<'_>, authority: &X509Certificate<'_>) -> bool {
+    let public = authority.public_key();
+    // The one that the parser's own check does not know.
+    if Algorithm::of(public) == Some(Algorithm::Ecdsa521) {
+        let key = UnparsedPublicKey::new(&ECDSA_P521_SHA512_ASN1, &public.subject_public_key.data);
+        let (signed, signature) = (
+            certificate.tbs_certificate.as_ref(),
+            &certificate.signature_value.data,
+        );
+        return key.verify(signed, signature).is_ok();
+    }
+    certificate.verify_signature(Some(public)).is_ok()
+}
+
+fn check_lifetime(found: &X509Certificate<'_>, wanted: &Wanted) -> Result<()> {
+    let validity = found.validity();
+    let lifetime = validity.not_after.to_datetime() - validity.not_before.to_datetime();
+    ensure!(
+        (lifetime - wanted.lifetime).abs() < Duration::HOUR,
+        "it was signed for {}, and {} are asked for",
+        hours(lifetime),
+        hours(wanted.lifetime)
+    );
+    Ok(())
+}
+
+/// Subject, names, usages and kind of key are exactly those wanted: no fewer, and no
+/// more powerful.
+pub(super) fn check_content(found: &X509Certificate<'_>, wanted: &Wanted) -> Result<()> {
+    ensure!(
+        Subject::of(found.subject()).as_ref() == Some(&wanted.subject),
         "its subject was {}",
         found.subject()
     );
-
-    let names: Option<BTreeSet<San>> = match found.subject_alternative_name()? {
-        Some(extension) => extension
-            .value
-            .general_names
-            .iter()
-            .map(San::from_certificate)
-            .collect(),
-        None => Some(BTreeSet::new()),
-    };
+    let names = names(found)?;
     ensure!(
         names.is_some_and(|names| names.iter().collect::<BTreeSet<_>>() == wanted.sorted_names()),
         "its names have changed"
     );
-
-    let usage = found.extended_key_usage()?.map(|extension| extension.value);
-    let no_more = |usage: &ExtendedKeyUsage<'_>| {
-        !usage.any
-            && !usage.code_signing
-            && !usage.email_protection
-            && !usage.time_stamping
-            && !usage.ocsp_signing
-            && usage.other.is_empty()
-    };
     ensure!(
-        !found.is_ca()
-            && found.key_usage()?.is_some_and(|usage| {
-                let usage = usage.value;
-                usage.digital_signature() && !usage.key_cert_sign() && !usage.crl_sign()
-            })
-            && usage.is_some_and(|usage| {
-                usage.server_auth == wanted.server()
-                    && usage.client_auth == wanted.client()
-                    && no_more(usage)
-            }),
+        found.is_ca() == wanted.authority.is_some()
+            && Usages::of(found)?.as_ref() == Some(&wanted.usages),
         "its usages have changed"
     );
+    let algorithm = Algorithm::of(found.public_key());
+    ensure!(
+        algorithm == Some(wanted.algorithm),
+        "its key was {}, and {} is asked for",
+        algorithm.map_or_else(|| "of another kind".to_owned(), |known| known.to_string()),
+        wanted.algorithm
+    );
     Ok(())
+}
+
+/// Its subject alternative names; None where one is of a kind that is never issued here.
+pub(super) fn names(found: &X509Certificate<'_>) -> Result<Option<Vec<San>>> {
+    let Some(extension) = found.subject_alternative_name()? else {
+        return Ok(Some(Vec::new()));
+    };
+    let names = extension.value.general_names.iter();
+    Ok(names.map(San::from_certificate).collect())
 }

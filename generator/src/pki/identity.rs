@@ -7,12 +7,18 @@ use anyhow::{Context, Result};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
+use super::MASTERS;
 use super::authority::Signer;
 use super::issue::Wanted;
+use super::kubeconfig;
 use super::store::Store;
-use super::{BACKDATE, MASTERS};
-use crate::plan::{Authority, Usage};
+use super::subject::Subject;
+use crate::plan::Authority;
 use crate::state::Paths;
+use crate::topology::Topology;
+
+/// Who does everything in the audit log, where the glass was broken.
+const BREAK_GLASS: &str = "hardway-break-glass";
 
 /// How long the first bindings may take.
 const BOOTSTRAP_LIFETIME: Duration = Duration::minutes(10);
@@ -51,18 +57,30 @@ pub fn admin_identity(paths: &Paths) -> Result<Identity> {
 /// The one certificate in `system:masters`: signed for ten minutes, never on a
 /// disk. Without it nobody could create the first role bindings.
 pub fn bootstrap_identity(paths: &Paths) -> Result<Identity> {
+    master(paths, "hardway-bootstrap", BOOTSTRAP_LIFETIME)
+}
+
+/// Someone in `system:masters`, for as long as `lifetime`.
+pub(super) fn master(paths: &Paths, common_name: &str, lifetime: Duration) -> Result<Identity> {
     let now = OffsetDateTime::now_utc();
     let signer = Signer::read(Authority::Cluster, &Store::of(paths), now)?;
-    let wanted = Wanted {
-        common_name: "hardway-bootstrap".to_owned(),
-        organization: Some(MASTERS.to_owned()),
-        names: Vec::new(),
-        usage: Usage::Client,
-    };
-    let leaf = wanted.issue_for(&signer.issuer, now, BACKDATE + BOOTSTRAP_LIFETIME)?;
+    let wanted = Wanted::client(Subject::new(common_name, Some(MASTERS)), lifetime)?;
+    let leaf = wanted.issue(&signer.issuer, now)?;
     Ok(Identity {
         certificate_pem: leaf.certificate_pem,
         key_pem: leaf.key_pem,
         ca_pem: signer.certificate_pem,
     })
+}
+
+/// The same on request, for a cluster whose own permissions nobody can mend any more; as
+/// a kubeconfig, and at most for a day.
+pub fn break_glass(topology: &Topology, paths: &Paths, minutes: u16) -> Result<Zeroizing<String>> {
+    let identity = master(paths, BREAK_GLASS, Duration::minutes(i64::from(minutes)))?;
+    Ok(kubeconfig::text(
+        &kubeconfig::of_host(topology, BREAK_GLASS),
+        &identity.ca_pem,
+        &identity.certificate_pem,
+        &identity.key_pem,
+    ))
 }

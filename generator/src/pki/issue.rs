@@ -1,20 +1,21 @@
-//! Issuing: what a request asks for → a certificate and its key.
+//! Issuing: what a request and a profile ask for → a certificate and its key.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyUsagePurpose, SerialNumber,
-};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, SerialNumber};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
+use super::algorithm::Algorithm;
+use super::cfssl::{self, Profile, Request, Usages};
 use super::key::Key;
 use super::san::San;
-use super::{BACKDATE, LEAF_LIFETIME, MASTERS};
-use crate::plan::{CertificateRequest, Usage};
-use crate::report::WithHint;
+use super::subject::{Part, Subject};
+use super::{BACKDATE, MASTERS};
+
+/// How long an authority lives whose request does not say, with cfssl too.
+const FIVE_YEARS: &str = "43800h";
 
 /// A certificate and its key, both PEM.
 pub(super) struct Leaf {
@@ -22,117 +23,170 @@ pub(super) struct Leaf {
     pub(super) key_pem: Zeroizing<String>,
 }
 
-/// What a leaf certificate says, checked: what is issued and what is compared.
+/// What a certificate says, checked: what is issued and what is compared.
+#[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    pub(super) common_name: String,
-    pub(super) organization: Option<String>,
+    pub(super) subject: Subject,
     /// In the order to be written.
     pub(super) names: Vec<San>,
-    pub(super) usage: Usage,
+    pub(super) usages: Usages,
+    pub(super) algorithm: Algorithm,
+    /// How long before now it is valid.
+    pub(super) backdate: Duration,
+    /// From its first moment to its last, the time before now included.
+    pub(super) lifetime: Duration,
+    pub(super) authority: Option<BasicConstraints>,
 }
 
 impl Wanted {
-    /// Reads a request; one for all power, or with a name of no known kind, is refused.
-    pub(super) fn parse(request: &CertificateRequest) -> Result<Self> {
-        let parse = || -> Result<Self> {
-            ensure!(
-                request.organization.as_deref() != Some(MASTERS),
-                "it asks for the group {MASTERS}, whose power nobody can take back"
-            );
-            Ok(Self {
-                common_name: request.common_name.clone(),
-                organization: request.organization.clone(),
-                names: request
-                    .hosts
-                    .iter()
-                    .map(|host| San::parse(host))
-                    .collect::<Result<_>>()?,
-                usage: request.usage,
-            })
+    /// What a request says, signed under a profile.
+    pub(super) fn parse(request: &Request, profile: &Profile) -> Result<Self> {
+        let authority = profile
+            .ca_constraint
+            .as_ref()
+            .filter(|constraint| constraint.is_ca)
+            .map(|constraint| match constraint.max_path_len {
+                0 if !constraint.max_path_len_zero => BasicConstraints::Unconstrained,
+                length => BasicConstraints::Constrained(length),
+            });
+        let wanted = Self {
+            subject: Subject::parse(request)?,
+            // cfssl signs no name for an authority.
+            names: match authority {
+                Some(_) => Vec::new(),
+                None => names(request.hosts.iter().flatten())?,
+            },
+            usages: profile.usages()?,
+            algorithm: Algorithm::parse(request.key.as_ref())?,
+            backdate: profile.backdate()?,
+            lifetime: profile.expiry()?,
+            authority,
         };
-        parse()
-            .with_context(|| format!("cannot issue the certificate {}", request.name))
-            .hint("give it a group of its own and valid names; bind the group to a ClusterRole")
+        ensure!(
+            !wanted.subject.is_empty() || !wanted.names.is_empty(),
+            "it names nobody: it has neither a CN nor hosts"
+        );
+        Ok(wanted)
+    }
+
+    /// An authority's own certificate.
+    pub(super) fn authority(request: &Request) -> Result<Self> {
+        let said = request.ca.clone().unwrap_or_default();
+        let profile = Profile {
+            expiry: Some(said.expiry.unwrap_or_else(|| FIVE_YEARS.to_owned())),
+            backdate: said.backdate,
+            usages: ["cert sign", "crl sign"].map(str::to_owned).into(),
+            ca_constraint: Some(cfssl::Constraint {
+                is_ca: true,
+                max_path_len: said.pathlen,
+                max_path_len_zero: said.pathlenzero,
+            }),
+        };
+        let wanted = Self::parse(request, &profile)?;
+        ensure!(!wanted.subject.is_empty(), "an authority needs a CN");
+        Ok(wanted)
+    }
+
+    /// A client that nobody's file describes.
+    pub(super) fn client(subject: Subject, lifetime: Duration) -> Result<Self> {
+        Ok(Self {
+            subject,
+            names: Vec::new(),
+            usages: Usages::parse(&["digital signature", "client auth"])?,
+            algorithm: Algorithm::DEFAULT,
+            backdate: BACKDATE,
+            lifetime: BACKDATE + lifetime,
+            authority: None,
+        })
+    }
+
+    /// With other names than those of the request.
+    pub(super) fn with_names<'a>(self, hosts: impl Iterator<Item = &'a String>) -> Result<Self> {
+        Ok(Self {
+            names: names(hosts)?,
+            ..self
+        })
+    }
+
+    pub(super) fn is_master(&self) -> bool {
+        self.subject.get(Part::Organization) == Some(MASTERS)
     }
 
     pub(super) fn sorted_names(&self) -> BTreeSet<&San> {
         self.names.iter().collect()
     }
 
-    pub(super) fn server(&self) -> bool {
-        matches!(self.usage, Usage::Server | Usage::Peer)
-    }
-
-    pub(super) fn client(&self) -> bool {
-        matches!(self.usage, Usage::Client | Usage::Peer)
-    }
-
-    /// A new key with a certificate that `issuer` signs, valid for a year from now.
+    /// A new key with a certificate that `issuer` signs.
     pub(super) fn issue(&self, issuer: &Issuer<'_, Key>, now: OffsetDateTime) -> Result<Leaf> {
-        self.issue_for(issuer, now, LEAF_LIFETIME)
-    }
-
-    /// The same with a lifetime of one's own, the time before `now` included.
-    pub(super) fn issue_for(
-        &self,
-        issuer: &Issuer<'_, Key>,
-        now: OffsetDateTime,
-        lifetime: Duration,
-    ) -> Result<Leaf> {
-        let mut params = params(
-            &self.common_name,
-            self.organization.as_deref(),
-            now,
-            lifetime,
-        )?;
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.subject_alt_names = self
-            .names
-            .iter()
-            .map(San::to_rcgen)
-            .collect::<Result<_>>()?;
-        // Key encipherment is for RSA key exchange, which neither ECDSA nor TLS 1.3 has.
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if self.server() {
-            params
-                .extended_key_usages
-                .push(ExtendedKeyUsagePurpose::ServerAuth);
-        }
-        if self.client() {
-            params
-                .extended_key_usages
-                .push(ExtendedKeyUsagePurpose::ClientAuth);
-        }
-        let key = Key::generate()?;
-        let certificate = params
-            .signed_by(&key, issuer)
-            .with_context(|| format!("cannot sign the certificate of {}", self.common_name))?;
+        let key = Key::generate(self.algorithm)?;
         Ok(Leaf {
-            certificate_pem: certificate.pem(),
+            certificate_pem: self.sign(&key, issuer, now)?,
             key_pem: key.pem(),
         })
     }
+
+    /// A certificate for a key that there is.
+    pub(super) fn sign(
+        &self,
+        key: &Key,
+        issuer: &Issuer<'_, Key>,
+        now: OffsetDateTime,
+    ) -> Result<String> {
+        let certificate = self
+            .params(now)?
+            .signed_by(key, issuer)
+            .with_context(|| format!("cannot sign the certificate of {}", self.subject))?;
+        Ok(certificate.pem())
+    }
+
+    /// The authority's certificate, signed with its own key.
+    pub(super) fn self_signed(&self, key: &Key, now: OffsetDateTime) -> Result<String> {
+        let certificate = self
+            .params(now)?
+            .self_signed(key)
+            .context("cannot sign its certificate")?;
+        Ok(certificate.pem())
+    }
+
+    /// A signing request: names, and no more.
+    pub(super) fn signing_request(&self, key: &Key) -> Result<String> {
+        let mut params = self.named()?;
+        params.is_ca = match self.authority {
+            Some(constraints) => IsCa::Ca(constraints),
+            None => IsCa::NoCa,
+        };
+        let request = params
+            .serialize_request(key)
+            .context("cannot write its signing request")?;
+        Ok(request.pem()?)
+    }
+
+    fn named(&self) -> Result<CertificateParams> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = self.subject.to_rcgen()?;
+        let names = self.names.iter().map(San::to_rcgen);
+        params.subject_alt_names = names.collect::<Result<_>>()?;
+        Ok(params)
+    }
+
+    fn params(&self, now: OffsetDateTime) -> Result<CertificateParams> {
+        let mut params = self.named()?;
+        params.serial_number = Some(serial_number()?);
+        params.not_before = now - self.backdate;
+        params.not_after = params.not_before + self.lifetime;
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = self.usages.basic();
+        params.extended_key_usages = self.usages.extended();
+        params.is_ca = match self.authority {
+            Some(constraints) => IsCa::Ca(constraints),
+            None => IsCa::ExplicitNoCa,
+        };
+        Ok(params)
+    }
 }
 
-/// What authorities' and leaves' certificates have in common.
-pub(super) fn params(
-    common_name: &str,
-    organization: Option<&str>,
-    now: OffsetDateTime,
-    lifetime: Duration,
-) -> Result<CertificateParams> {
-    let mut subject = DistinguishedName::new();
-    if let Some(organization) = organization {
-        subject.push(DnType::OrganizationName, organization);
-    }
-    subject.push(DnType::CommonName, common_name);
-    let mut params = CertificateParams::default();
-    params.distinguished_name = subject;
-    params.serial_number = Some(serial_number()?);
-    params.not_before = now - BACKDATE;
-    params.not_after = params.not_before + lifetime;
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
+fn names<'a>(hosts: impl Iterator<Item = &'a String>) -> Result<Vec<San>> {
+    hosts.map(|host| San::parse(host)).collect()
 }
 
 /// 126 random bits: positive, never zero, and at most 20 bytes (RFC 5280, 4.1.2.2).

@@ -56,19 +56,28 @@ current-context: {cluster}
 /// server through the port forwarded on its loopback.
 pub fn host_kubeconfig(topology: &Topology, paths: &Paths) -> Result<()> {
     let admin = admin_identity(paths)?;
-    let kubeconfig = Kubeconfig {
-        name: "kubeconfig".to_owned(),
-        certificate: "admin".to_owned(),
-        cluster: topology.name.clone(),
-        user: "admin".to_owned(),
-        server: format!("https://127.0.0.1:{}", topology.api_port),
-    };
     let text = text(
-        &kubeconfig,
+        &of_host(topology, "admin"),
         &admin.ca_pem,
         &admin.certificate_pem,
         &admin.key_pem,
     );
     store::update(&paths.kubeconfig(), text.as_bytes())?;
     Ok(())
+}
+
+/// Where this host reaches the API server, as `user`.
+pub(super) fn of_host(topology: &Topology, user: &str) -> Kubeconfig {
+    Kubeconfig {
+        name: "kubeconfig".to_owned(),
+        certificate: user.to_owned(),
+        cluster: topology.name.clone(),
+        user: user.to_owned(),
+        server: host_server(topology),
+    }
+}
+
+/// Where the API server's port is forwarded to on this host.
+pub fn host_server(topology: &Topology) -> String {
+    format!("https://127.0.0.1:{}", topology.api_port)
 }

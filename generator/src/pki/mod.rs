@@ -1,50 +1,66 @@
 //! Who can prove to be whom: the cluster's authorities, certificates, keys and
 //! kubeconfigs, made in process and kept in the state folder, never in a Nix store.
 //!
-//! [`requests`] writes the same PKI down as cfssl's JSON, for people to read and
-//! for cfssl to sign; [`ensure`] makes what is missing and keeps what still matches.
+//! [`requests`] writes the same PKI down as cfssl's JSON, for people to read and to edit
+//! ([`with_edits`]), and for cfssl to sign; [`ensure`] signs from those very files: it
+//! makes what is missing and keeps what still matches.
 
+mod algorithm;
+mod asked;
 mod authority;
+pub mod cfssl;
+mod edits;
 mod encryption;
 mod ensure;
 mod fingerprint;
 mod found;
+pub mod gencert;
 mod identity;
 mod issue;
+mod judge;
 mod key;
 mod kubeconfig;
+mod modes;
+mod read;
+mod renew;
 mod requests;
 mod san;
 mod service_account;
+mod show;
 mod ssh;
 mod store;
+mod subject;
+mod uses;
 mod validity;
 
-pub use ensure::{Summary, ensure};
+pub use asked::Asked;
+pub use edits::with_edits;
+pub use ensure::{Summary, ensure, sign_in_memory};
 pub use fingerprint::fingerprint;
-pub use identity::{Identity, admin_identity, bootstrap_identity};
-pub use kubeconfig::host_kubeconfig;
+pub use identity::{Identity, admin_identity, bootstrap_identity, break_glass};
+pub use judge::{Judgement, judge};
+pub use kubeconfig::{host_kubeconfig, host_server};
+pub use read::read;
+pub use renew::{Renewal, Wish, renew};
 pub use requests::requests;
+pub use show::{Shown, show, tree};
 pub use ssh::{ssh_client_key, ssh_host};
-pub use store::node_files;
-pub use validity::{Validity, validities};
+pub use store::{Bytes, node_files};
+pub use uses::Use;
+pub use validity::{Validity, validities, validities_in};
 
 use time::Duration;
 
 /// How far a certificate's validity reaches into the past: a virtual machine's
 /// clock may be wrong by minutes until its first time synchronisation, and a
-/// certificate from the future is refused.
-const BACKDATE: Duration = Duration::hours(1);
+/// certificate from the future is refused. cfssl's own, too.
+const BACKDATE: Duration = Duration::minutes(5);
 
 /// A leaf's whole lifetime, kubeadm's too.
 const LEAF_LIFETIME: Duration = Duration::hours(8760);
 
 /// An authority's whole lifetime: ten years of 365 days.
-const AUTHORITY_LIFETIME: Duration = Duration::hours(87_600);
-
-/// A leaf with less than this left is issued anew, so that a cluster that is
-/// brought up once a month never meets an expired one.
-const RENEW_BEFORE: Duration = Duration::days(30);
+const AUTHORITY_EXPIRY: &str = "87600h";
 
 /// Kubernetes lets this group do everything, and no RBAC rule can take that back.
 const MASTERS: &str = "system:masters";

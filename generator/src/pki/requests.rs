@@ -1,121 +1,119 @@
 //! The PKI written down as cfssl reads it: one request a certificate, and the
-//! signing profiles. With the authorities' files, cfssl signs the same certificates.
+//! signing profiles. These files are what is signed from, by cfssl and here.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use time::Duration;
 
-use super::{AUTHORITY_LIFETIME, BACKDATE, LEAF_LIFETIME};
+use super::algorithm::Algorithm;
+use super::cfssl::{self, Config, Name, Profile, Request};
+use super::{AUTHORITY_EXPIRY, BACKDATE, LEAF_LIFETIME};
 use crate::plan::{Authority, Plan, Usage};
 
-/// `<name>-csr.json` (cfssl, csr/csr.go: CertificateRequest).
-#[derive(Serialize)]
-struct Request<'a> {
-    #[serde(rename = "CN")]
-    common_name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hosts: Option<&'a [String]>,
-    key: KeyRequest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    names: Option<[Name<'a>; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ca: Option<CaConfig>,
+/// The signing profiles' file.
+pub(super) const CONFIG: &str = "ca-config.json";
+
+/// Where all files are as they were last generated, so that an edit is told from what
+/// is only out of date.
+pub(super) const GENERATED: &str = "generated.json";
+
+pub(super) fn file_of(name: &str) -> String {
+    format!("{name}-csr.json")
 }
 
-#[derive(Serialize)]
-struct KeyRequest {
-    algo: &'static str,
-    /// In bits.
-    size: u32,
-}
-
-/// What [`super::key::Key::generate`] makes.
-const KEY: KeyRequest = KeyRequest {
-    algo: "ecdsa",
-    size: 256,
-};
-
-#[derive(Serialize)]
-struct Name<'a> {
-    #[serde(rename = "O")]
-    organization: &'a str,
-}
-
-#[derive(Serialize)]
-struct CaConfig {
-    expiry: String,
-    /// cfssl takes a length of 0 for "none given" unless the next field says otherwise.
-    pathlen: u8,
-    pathlenzero: bool,
-}
-
-/// Everything below hosts/pki: file name → JSON. Public, pure and deterministic.
+/// Everything below hosts/pki, before anybody edits it: file name → JSON. Public, pure
+/// and deterministic.
 pub fn requests(plan: &Plan) -> BTreeMap<String, String> {
+    let key = || Some(Algorithm::DEFAULT.request());
     let authorities = Authority::ALL.into_iter().map(|authority| {
         let request = Request {
-            common_name: authority.common_name(),
+            common_name: authority.common_name().to_owned(),
             hosts: None,
-            key: KEY,
+            key: key(),
             names: None,
-            ca: Some(CaConfig {
-                expiry: hours(AUTHORITY_LIFETIME),
+            ca: Some(cfssl::Authority {
+                expiry: Some(AUTHORITY_EXPIRY.to_owned()),
+                backdate: None,
                 pathlen: 0,
                 pathlenzero: true,
             }),
+            serial_number: None,
         };
         (authority.stem(), request)
     });
     let leaves = plan.certificates.iter().map(|leaf| {
         let request = Request {
-            common_name: &leaf.common_name,
-            hosts: Some(&leaf.hosts),
-            key: KEY,
-            names: leaf
-                .organization
-                .as_deref()
-                .map(|organization| [Name { organization }]),
+            common_name: leaf.common_name.clone(),
+            hosts: Some(leaf.hosts.clone()),
+            key: key(),
+            names: leaf.organization.as_ref().map(|organization| {
+                vec![Name {
+                    organization: Some(organization.clone()),
+                    ..Name::default()
+                }]
+            }),
             ca: None,
+            serial_number: None,
         };
         (leaf.name.as_str(), request)
     });
-    let mut files: BTreeMap<String, String> = authorities
+    let mut files: BTreeMap<String, Value> = authorities
         .chain(leaves)
-        .map(|(name, request)| (format!("{name}-csr.json"), pretty(&json!(request))))
+        .map(|(name, request)| (file_of(name), json!(request)))
         .collect();
-    files.insert("ca-config.json".to_owned(), pretty(&profiles()));
-    files
+    files.insert(CONFIG.to_owned(), json!(profiles()));
+    let generated = pretty(&files);
+    let mut texts: BTreeMap<String, String> = files
+        .iter()
+        .map(|(name, value)| (name.clone(), pretty(value)))
+        .collect();
+    texts.insert(GENERATED.to_owned(), generated);
+    texts
 }
 
-/// The signing profiles, one a usage (cfssl, config/config.go: SigningProfile).
-fn profiles() -> Value {
-    let profile = |usage: Usage| {
-        let mut usages = vec!["digital signature"];
-        if matches!(usage, Usage::Server | Usage::Peer) {
-            usages.push("server auth");
+/// The profile that a certificate is signed under.
+pub(super) fn profile_of(usage: Usage) -> &'static str {
+    match usage {
+        Usage::Client => "client",
+        Usage::Peer => "peer",
+        Usage::Server => "server",
+    }
+}
+
+/// One profile a usage, and `kubernetes` for whoever signs by hand as the tutorials do.
+fn profiles() -> Config {
+    let profile = |purposes: &[&str]| {
+        let words = ["digital signature"].iter().chain(purposes);
+        Profile {
+            // Key encipherment is for RSA key exchange, which neither ECDSA nor TLS 1.3 has.
+            usages: words.map(|word| (*word).to_owned()).collect(),
+            ..lifetime()
         }
-        if matches!(usage, Usage::Client | Usage::Peer) {
-            usages.push("client auth");
-        }
-        json!({ "backdate": hours(BACKDATE), "expiry": hours(LEAF_LIFETIME), "usages": usages })
     };
-    json!({
-        "signing": {
-            "default": { "backdate": hours(BACKDATE), "expiry": hours(LEAF_LIFETIME) },
-            "profiles": {
-                "client": profile(Usage::Client),
-                "peer": profile(Usage::Peer),
-                "server": profile(Usage::Server),
-            },
-        },
-    })
+    let profiles = [
+        (profile_of(Usage::Client), profile(&["client auth"])),
+        ("kubernetes", profile(&["server auth", "client auth"])),
+        (
+            profile_of(Usage::Peer),
+            profile(&["server auth", "client auth"]),
+        ),
+        (profile_of(Usage::Server), profile(&["server auth"])),
+    ];
+    let profiles = profiles
+        .into_iter()
+        .map(|(name, profile)| (name.to_owned(), profile));
+    Config::new(lifetime(), profiles.collect())
 }
 
-fn hours(duration: Duration) -> String {
-    format!("{}h", duration.whole_hours())
+fn lifetime() -> Profile {
+    Profile {
+        backdate: Some(cfssl::hours(BACKDATE)),
+        expiry: Some(cfssl::hours(LEAF_LIFETIME)),
+        ..Profile::default()
+    }
 }
 
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
+pub(super) fn pretty(value: &impl Serialize) -> String {
+    format!("{:#}\n", json!(value))
 }

@@ -3,12 +3,13 @@
 
 use anyhow::{Context, Result};
 
+use super::algorithm::Algorithm;
 use super::key::Key;
 use super::store::Store;
 use crate::report::WithHint;
 
 pub(super) const PUBLIC: &str = "service-account.pem";
-const PRIVATE: &str = "service-account-key.pem";
+pub(super) const PRIVATE: &str = "service-account-key.pem";
 
 /// Makes the pair if there is no private key; true if anything was written.
 /// A broken private key is an error: replacing it would end every token in use.
@@ -21,7 +22,7 @@ pub(super) fn ensure(store: &Store) -> Result<bool> {
                  use: remove it, run `hardway generate`, and install the control plane again"
             ))?,
         None => {
-            let key = Key::generate()?;
+            let key = Key::generate(Algorithm::DEFAULT)?;
             store.write(PRIVATE, key.pem().as_bytes())?;
             key
         }

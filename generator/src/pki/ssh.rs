@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use ssh_key::private::{Ed25519Keypair, Ed25519PrivateKey, KeypairData};
 use ssh_key::public::Ed25519PublicKey;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};

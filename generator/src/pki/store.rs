@@ -1,20 +1,21 @@
 //! The folder with the keys: every file 0600, written whole or not at all.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use super::modes::{self, Loose};
+use super::read::read_file;
 use crate::file;
 use crate::plan::NodePlan;
 use crate::report::WithHint;
 use crate::state::{Paths, private_folder};
 
 /// What is in a file of the PKI.
-pub(super) type Bytes = Zeroizing<Vec<u8>>;
+pub type Bytes = Zeroizing<Vec<u8>>;
 
 pub(super) struct Store {
     folder: PathBuf,
@@ -28,11 +29,16 @@ impl Store {
         }
     }
 
-    /// The store for writing: its folder exists from now on, 0700.
-    pub(super) fn create(paths: &Paths) -> Result<Self> {
+    /// The store for writing: its folder exists from now on, 0700, and nobody else can
+    /// read what is in it. With a line for each mode that was looser, and is mended.
+    pub(super) fn create(paths: &Paths) -> Result<(Self, Vec<String>)> {
         paths.create_state()?;
         private_folder(&paths.pki())?;
-        Ok(Self::of(paths))
+        let mended = modes::loose(paths)?
+            .iter()
+            .map(Loose::mend)
+            .collect::<Result<_>>()?;
+        Ok((Self::of(paths), mended))
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -41,14 +47,7 @@ impl Store {
 
     /// A file's content, or None if there is no such file.
     pub(super) fn read(&self, name: &str) -> Result<Option<Bytes>> {
-        let path = self.path(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error)
-                .with_context(|| format!("cannot read {}", path.display()))
-                .hint(format!("check what it is: ls -ld {}", path.display())),
-        }
+        read_file(&self.path(name))
     }
 
     /// A file that `hardway generate` has made.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
@@ -19,8 +20,12 @@ pub struct Validity {
 
 /// Of every certificate that there is, sorted by name.
 pub fn validities(paths: &Paths) -> Result<Vec<Validity>> {
-    let folder = paths.pki();
-    let entries = match fs::read_dir(&folder) {
+    validities_in(&paths.pki())
+}
+
+/// The same of a copy of the PKI.
+pub fn validities_in(folder: &Path) -> Result<Vec<Validity>> {
+    let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => {

@@ -43,7 +43,8 @@ impl Cluster {
             paths: Paths::new(folder.path()),
             folder,
         };
-        pki::ensure(&cluster.plan, &cluster.paths).unwrap();
+        let asked = pki::Asked::parse(&cluster.plan, &pki::requests(&cluster.plan)).unwrap();
+        pki::ensure(&cluster.plan, &asked, &cluster.paths).unwrap();
         cluster
     }
 

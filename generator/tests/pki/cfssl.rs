@@ -29,8 +29,8 @@ fn cfssl_signs_the_same_certificates_from_the_written_requests() {
     for (name, text) in &requests {
         fs::write(hosts.join(name), text).unwrap();
     }
-    // One request a certificate, one an authority, and the profiles.
-    assert_eq!(requests.len(), cluster.plan.certificates.len() + 3 + 1);
+    // One request a certificate, one an authority, the profiles, and what edits are told by.
+    assert_eq!(requests.len(), cluster.plan.certificates.len() + 3 + 2);
 
     for authority in Authority::ALL {
         let request = format!("{}-csr.json", authority.stem());

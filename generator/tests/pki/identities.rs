@@ -12,7 +12,7 @@ use x509_parser::pem::parse_x509_pem;
 use crate::support::{Cluster, fields, run};
 
 /// The text after `field:`, decoded.
-fn embedded(kubeconfig: &str, field: &str) -> String {
+pub(crate) fn embedded(kubeconfig: &str, field: &str) -> String {
     let value = kubeconfig
         .lines()
         .find_map(|line| line.trim().strip_prefix(field)?.strip_prefix(": "))

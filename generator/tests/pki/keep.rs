@@ -217,7 +217,7 @@ fn a_broken_leaf_is_issued_anew() {
         (
             "kube-proxy-key.pem",
             key.replace(" PRIVATE", " EC PRIVATE"),
-            "its key is unusable: it holds \"EC PRIVATE KEY\"",
+            "its key is unusable: it holds \"PRIVATE KEY\" and calls it \"EC PRIVATE KEY\"",
         ),
         (
             "kube-proxy-key.pem",
@@ -254,7 +254,7 @@ fn forge(cluster: &Cluster, change: impl FnOnce(&mut CertificateParams)) {
         SanType::IpAddress([10, 240, 0, 21].into()),
     ];
     params.not_before = OffsetDateTime::now_utc() - Duration::days(100);
-    params.not_after = OffsetDateTime::now_utc() + Duration::days(100);
+    params.not_after = params.not_before + Duration::days(365);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -272,7 +272,8 @@ fn a_certificate_that_another_tool_signed_as_wanted_is_kept() {
     forge(&cluster, |params| params.subject_alt_names.reverse());
     expect(&cluster, &[], None);
     forge(&cluster, |params| {
-        params.not_after = OffsetDateTime::now_utc() + Duration::days(31);
+        params.not_before = OffsetDateTime::now_utc() - Duration::days(365 - 31);
+        params.not_after = params.not_before + Duration::days(365);
     });
     expect(&cluster, &[], None);
 }

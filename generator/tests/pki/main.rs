@@ -5,9 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cfssl;
+mod drop_in;
+mod edits;
 mod identities;
+mod judge;
 mod keep;
 mod refuse;
+mod renew;
 mod scale;
+mod show;
 mod support;
 mod table;

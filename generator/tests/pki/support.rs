@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hardway::pki::{self, Summary};
+use hardway::pki::{self, Asked, Summary};
 use hardway::plan::{Plan, plan};
 use hardway::state::Paths;
 use hardway::topology::{self, Sources, Topology};
@@ -14,6 +14,24 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::parse_x509_pem;
+
+/// What is written down where a test runs the program itself.
+const DEFAULT: &str = r#"{
+  "cni": "bridge",
+  "nodes": {
+    "alpha": { "role": "control-plane", "address": "10.240.0.10" },
+    "gamma": { "role": "worker", "address": "10.240.0.22" },
+    "sigma": { "role": "worker", "address": "10.240.0.21" }
+  }
+}
+"#;
+
+/// How a run of the program ended, and what it said.
+pub(crate) struct Told {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
 
 pub(crate) struct Cluster {
     pub(crate) topology: Topology,
@@ -49,15 +67,53 @@ impl Cluster {
         }
     }
 
+    /// From the requests as they are generated.
+    fn try_ensure(&self) -> anyhow::Result<Summary> {
+        let asked = Asked::parse(&self.plan, &pki::requests(&self.plan))?;
+        pki::ensure(&self.plan, &asked, &self.paths)
+    }
+
     pub(crate) fn ensure(&self) -> Summary {
-        pki::ensure(&self.plan, &self.paths).unwrap_or_else(|error| panic!("{error:#}"))
+        self.try_ensure()
+            .unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// One that `hardway generate` has been through: hosts/ is written too.
+    pub(crate) fn generated() -> Self {
+        let cluster = Self::new();
+        fs::write(cluster.paths.cluster_json(), DEFAULT).unwrap();
+        assert_eq!(cluster.hardway(&["generate"]).code, 0);
+        cluster
+    }
+
+    /// `hardway …` in the cluster's folder.
+    pub(crate) fn hardway(&self, arguments: &[&str]) -> Told {
+        let output = assert_cmd::Command::cargo_bin("hardway")
+            .unwrap()
+            .env_clear()
+            .arg("--dir")
+            .arg(self.folder.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        Told {
+            code: output.status.code().unwrap(),
+            out: self.hide(&String::from_utf8(output.stdout).unwrap()),
+            err: self.hide(&String::from_utf8(output.stderr).unwrap()),
+        }
+    }
+
+    /// Changes a request or the profiles, as a person would.
+    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let path = self.paths.hosts().join("pki").join(name);
+        let mut value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        change(&mut value);
+        fs::write(path, format!("{value:#}\n")).unwrap();
     }
 
     /// What a person reads when it fails.
     pub(crate) fn failure(&self) -> String {
-        self.hide(&hardway::report::render(
-            &pki::ensure(&self.plan, &self.paths).unwrap_err(),
-        ))
+        self.hide(&hardway::report::render(&self.try_ensure().unwrap_err()))
     }
 
     /// `text` with this cluster's folder as DIR.
@@ -171,6 +227,12 @@ pub(crate) fn fields(pem: &str) -> Fields {
 fn name(name: &GeneralName<'_>) -> String {
     match name {
         GeneralName::DNSName(name) => format!("DNS {name}"),
+        GeneralName::RFC822Name(name) => format!("email {name}"),
+        GeneralName::URI(name) => format!("URI {name}"),
+        GeneralName::IPAddress(bytes) if bytes.len() == 16 => {
+            let bytes: [u8; 16] = (*bytes).try_into().unwrap();
+            format!("IP {}", IpAddr::from(bytes))
+        }
         GeneralName::IPAddress(bytes) => {
             let bytes: [u8; 4] = (*bytes).try_into().unwrap();
             format!("IP {}", IpAddr::from(bytes))

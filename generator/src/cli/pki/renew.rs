@@ -1,0 +1,108 @@
+//! `hardway pki renew`: issue certificates anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::super::{Global, print};
+use crate::cluster::lock;
+use crate::pki::{self, Renewal, Wish};
+use crate::plan::plan;
+use crate::topology;
+
+/// Issue certificates anew, from hosts/pki/*.json, each with the key that it has
+///
+/// Says which units of which nodes read them, and so have to start again.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// As `hardway pki show` names them
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    names: Vec<String>,
+    /// Every certificate but the authorities'
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Make a new key for each
+    #[arg(long)]
+    new_key: bool,
+    /// Write nothing; say what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    let paths = topology::find(global.dir.as_deref())?;
+    let topology = topology::load(&paths)?;
+    let plan = plan(&topology);
+    let wish = Wish {
+        names: (!args.all).then_some(&args.names[..]),
+        new_key: args.new_key,
+        dry_run: args.dry_run,
+    };
+    let renew = || pki::renew(&plan, &topology, &paths, &wish);
+    let renewed = match args.dry_run {
+        true => renew()?,
+        false => lock::hold(&paths, "pki renew", renew)?,
+    };
+    let units = units(&renewed);
+    if args.json {
+        print::json(&json!({
+            "written": !args.dry_run,
+            "renewed": renewed,
+            "restart": units,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = String::new();
+    for one in &renewed {
+        let _ = writeln!(
+            text,
+            "{} {}: until {}, {}, {}",
+            if args.dry_run {
+                "would renew"
+            } else {
+                "renewed"
+            },
+            one.name,
+            one.until,
+            match &one.was_until {
+                Some(day) => format!("was until {day}"),
+                None => "there was none to read".to_owned(),
+            },
+            match &one.new_key {
+                Some(reason) => format!("with a new key ({reason})"),
+                None => "with the key it had".to_owned(),
+            }
+        );
+    }
+    if !units.is_empty() {
+        text += "who reads them, and goes on with the old ones until it starts again:\n";
+        for (node, units) in &units {
+            let names: Vec<&str> = units.iter().map(|unit| &**unit).collect();
+            let _ = writeln!(text, "  {node}: {}", names.join(", "));
+        }
+        let nodes: Vec<&str> = units.keys().map(|node| &**node).collect();
+        let _ = writeln!(
+            text,
+            "to bring them there: hardway apply {}",
+            nodes.join(" ")
+        );
+    }
+    print::text(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// By node.
+fn units(renewed: &[Renewal]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut units: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for one in renewed.iter().flat_map(|one| &one.used) {
+        let components = one.components.iter().map(|name| &**name);
+        units.entry(&one.node).or_default().extend(components);
+    }
+    units
+}

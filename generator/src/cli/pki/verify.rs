@@ -1,0 +1,61 @@
+//! `hardway pki verify`: whether the certificates are as they should be.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::super::{Global, print};
+use crate::pki;
+use crate::plan::plan;
+use crate::report::FAILED;
+use crate::topology;
+
+/// Judge the certificates, keys and kubeconfigs on this host; needs no running cluster
+///
+/// Every chain, every key against its certificate, expiry, names against cluster.json, nobody
+/// more powerful than planned, the key pair of service accounts, kubeconfigs, file modes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Fail where anything expires within so many days
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    days: u32,
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    let paths = topology::find(global.dir.as_deref())?;
+    let topology = topology::load(&paths)?;
+    let plan = plan(&topology);
+    let all = pki::judge(&plan, &paths, args.days, &pki::host_server(&topology))?;
+    let failed: Vec<_> = all.iter().filter(|one| !one.passed).collect();
+    if args.json {
+        print::json(&json!({ "passed": failed.is_empty(), "checks": all }))?;
+    } else {
+        let lines = all.iter().map(|one| {
+            let verdict = if one.passed { "ok  " } else { "FAIL" };
+            let detail = one.detail.join("\n      ");
+            format!("{verdict}  {}: {detail}\n", one.check)
+        });
+        print::text(&lines.collect::<String>())?;
+    }
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names: Vec<&str> = failed.iter().map(|one| one.check).collect();
+    let mut remedies: Vec<&str> = failed
+        .iter()
+        .filter_map(|one| one.remedy.as_deref())
+        .collect();
+    remedies.dedup();
+    eprintln!(
+        "error: {} of {} checks failed: {}\nhint: {}",
+        failed.len(),
+        all.len(),
+        names.join("; "),
+        remedies.join("; ")
+    );
+    Ok(ExitCode::from(FAILED))
+}
