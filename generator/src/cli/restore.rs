@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::Global;
 use crate::cluster::seconds;
 use crate::cluster::snapshot::{self, Kind, Name};
+use crate::report::FAILED;
 use crate::topology;
 
 /// Bring every machine back to a snapshot; what happened since is lost
@@ -36,9 +37,17 @@ pub(super) fn to(global: &Global, name: &Name, with_pki: bool, wait: bool) -> Re
         Kind::Running => println!(
             "restored {name}: the machines were back after {}{}",
             seconds(restored.took),
-            if wait { ", every node is Ready" } else { "" }
+            if wait && restored.expired.is_empty() {
+                ", every node is Ready"
+            } else {
+                ""
+            }
         ),
         Kind::Cold => println!("restored {name}: `hardway up` starts the machines"),
+    }
+    if let Some(warning) = restored.warning(name) {
+        eprintln!("{warning}");
+        return Ok(ExitCode::from(FAILED));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,11 +6,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::Name;
 use crate::cluster::lock;
 use crate::file;
+use crate::pki;
 use crate::state::{Paths, private_folder};
 
 /// The kubeconfig in the copy; no file of the PKI has this name.
@@ -38,6 +40,15 @@ pub(super) fn check(paths: &Paths, name: &Name) -> Result<()> {
         true => Ok(()),
         false => Err(anyhow!("there is no {}", copy.display())),
     }
+}
+
+/// Which of the certificates that the machines will have again are expired by now.
+pub(super) fn expired(paths: &Paths, name: &Name, now: OffsetDateTime) -> Result<Vec<String>> {
+    let all = pki::validities_in(&folder(paths, name))?;
+    let late = all.into_iter().filter(|one| one.until <= now);
+    Ok(late
+        .map(|one| one.name.trim_end_matches(".pem").to_owned())
+        .collect())
 }
 
 /// Puts what was kept in the place of what is there. Where that fails, what was there stays.
@@ -193,6 +204,8 @@ fn remove_folder(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+    use time::Duration;
 
     /// A cluster's folder with today's keys, and a snapshot with another time's.
     fn cluster() -> (tempfile::TempDir, Paths, Name) {
@@ -313,5 +326,23 @@ mod tests {
             "{error:#}"
         );
         assert_eq!(found(&paths), now()[1..]);
+    }
+
+    #[test]
+    fn what_has_expired_since_is_told_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (paths, name) = (Paths::new(dir.path()), "friday".parse::<Name>().unwrap());
+        let now = OffsetDateTime::now_utc();
+        assert_eq!(expired(&paths, &name, now).unwrap(), [""; 0]);
+        for (file, hours) in [("admin.pem", -1), ("ca.pem", 87_600), ("kubelet.pem", -800)] {
+            let mut params = CertificateParams::default();
+            params.not_after = now + Duration::hours(hours);
+            let pem = params
+                .self_signed(&KeyPair::generate().unwrap())
+                .unwrap()
+                .pem();
+            file::replace(&folder(&paths, &name).join(file), pem.as_bytes(), 0o600).unwrap();
+        }
+        assert_eq!(expired(&paths, &name, now).unwrap(), ["admin", "kubelet"]);
     }
 }

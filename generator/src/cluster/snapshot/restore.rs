@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use time::OffsetDateTime;
 
 use super::guests::{Guest, Guests};
 use super::record::Cluster;
@@ -24,6 +25,9 @@ pub struct Restored {
     pub kind: Kind,
     /// Until every machine was back and went on.
     pub took: Duration,
+    /// The certificates that the machines have again, and that have expired since: no
+    /// node becomes Ready with them, and nobody has waited for it.
+    pub expired: Vec<String>,
 }
 
 /// Brings every machine back to what it was. `with_pki`: the host's keys too. `wait`: until
@@ -36,10 +40,15 @@ pub fn restore(
     wait: bool,
 ) -> Result<Restored> {
     Ground::hold(paths, topology, "restore", |ground| {
-        let restored = ground.restore(name, with_pki)?;
+        // A copy that can't be read is the concern of whoever brings it back.
+        let expired = keys::expired(paths, name, OffsetDateTime::now_utc()).unwrap_or_default();
+        let restored = Restored {
+            expired,
+            ..ground.restore(name, with_pki)?
+        };
         if restored.kind == Kind::Running {
             settle::set_clocks(ground);
-            if wait {
+            if wait && restored.expired.is_empty() {
                 settle::settle(ground)?;
             }
         }
@@ -107,6 +116,7 @@ impl Ground<'_> {
         Ok(Restored {
             kind: record.kind,
             took: start.elapsed(),
+            expired: Vec::new(),
         })
     }
 
@@ -226,4 +236,41 @@ fn check_whole(guests: &mut Guests<'_>, record: &Record) -> Result<()> {
         .hint(format!(
             "it is of no use any more: hardway snapshot delete {name}"
         ))
+}
+
+impl Restored {
+    /// What to do about certificates that have expired; None where all is well.
+    pub fn warning(&self, name: &Name) -> Option<String> {
+        if self.expired.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "warning: since {name} was saved, certificates have expired: {}; with them no node \
+             becomes Ready\nhint: hardway pki renew --all, then hardway apply",
+            self.expired.join(", ")
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expired_certificates_come_with_the_command_that_renews_them() {
+        let mut restored = Restored {
+            kind: Kind::Running,
+            took: Duration::ZERO,
+            expired: Vec::new(),
+        };
+        let name: Name = "friday".parse().unwrap();
+        assert_eq!(restored.warning(&name), None);
+        restored.expired = vec!["admin".to_owned(), "kube-scheduler".to_owned()];
+        assert_eq!(
+            restored.warning(&name).unwrap(),
+            "warning: since friday was saved, certificates have expired: admin, kube-scheduler; \
+             with them no node becomes Ready\n\
+             hint: hardway pki renew --all, then hardway apply"
+        );
+    }
 }
