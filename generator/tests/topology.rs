@@ -53,6 +53,12 @@ fn refused(edits: &[&[(&str, &str)]]) -> String {
 const SIGMA: &str = r#""sigma": { "role": "worker", "address": "10.240.0.21" }"#;
 const GAMMA: &str = r#""gamma": { "role": "worker", "address": "10.240.0.22" }"#;
 
+/// The edits that turn a cluster's mode; Cilium can't be in that one.
+const USER: [(&str, &str); 2] = [
+    ("\"mode\": \"segment\"", "\"mode\": \"user\""),
+    ("\"cilium\"", "\"bridge\""),
+];
+
 #[test]
 fn the_default_cluster() {
     let topology = parse(topology::default_json(), topology::default_env(), &[]).unwrap();
@@ -293,21 +299,21 @@ fn ports() {
                 "10.240.0.22\", \"forwards\": [{ \"host\": 30080, \"guest\": 1 }] }"
             )
         ],
-        &[
-            ("\"mode\": \"segment\"", "\"mode\": \"user\""),
-            (SIGMA, &forward(10251))
-        ],
+        &[USER[0], USER[1], (SIGMA, &forward(10251))],
         &[
             ("\"domain\": \"cluster.local\"", "\"apiPort\": 10250"),
-            ("\"mode\": \"segment\"", "\"mode\": \"user\"")
+            USER[0],
+            USER[1]
         ],
         &[
             ("\"domain\": \"cluster.local\"", "\"apiPort\": 443"),
-            ("\"mode\": \"segment\"", "\"mode\": \"user\"")
+            USER[0],
+            USER[1]
         ],
         &[
             ("\"domain\": \"cluster.local\"", "\"apiPort\": 10257"),
-            ("\"mode\": \"segment\"", "\"mode\": \"user\"")
+            USER[0],
+            USER[1]
         ],
     ]));
     assert!(
@@ -316,7 +322,7 @@ fn ports() {
     );
     let json = with(&[(SIGMA, &forward(7443))]);
     insta::assert_snapshot!(parse(&json, "# ports\nAPI_PORT=7443\n", &[]).unwrap_err());
-    let user = with(&[("\"mode\": \"segment\"", "\"mode\": \"user\"")]);
+    let user = with(&USER);
     insta::assert_snapshot!(parse(&user, "API_PORT=2379\n", &[]).unwrap_err());
     assert!(parse(&user, "API_PORT=7443\n", &[]).is_ok());
     let segment = topology::default_json();
@@ -359,6 +365,15 @@ fn ports_for_ssh() {
         writeln!(reports, "# {env}\n{report}\n").unwrap();
     }
     insta::assert_snapshot!(reports);
+}
+
+/// Whether Cilium is written there or is the default.
+#[test]
+fn cilium_is_not_for_user_mode() {
+    insta::assert_snapshot!(refused(&[
+        &[USER[0]],
+        &[USER[0], ("\"cni\": \"cilium\",", "")]
+    ]));
 }
 
 #[test]
@@ -500,13 +515,16 @@ fn five_hundred_nodes() {
 
 #[test]
 fn user_mode_has_addresses_for_240_nodes() {
-    let user = |workers| large(workers).replace("{ \"pods\"", "{ \"mode\": \"user\", \"pods\"");
+    let user = |workers| {
+        let json = large(workers).replace("{ \"pods\"", "{ \"mode\": \"user\", \"pods\"");
+        json.replacen('{', "{ \"cni\": \"bridge\",", 1)
+    };
     assert!(parse(&user(239), "", &[]).is_ok());
     let report = parse(&user(240), "", &[]).unwrap_err();
     assert_eq!(
         report,
         "cluster.json has 1 problem\n  \
-         cluster.json:1:24: network.mode: user mode has addresses for 240 nodes, there are 241\n    \
+         cluster.json:1:41: network.mode: user mode has addresses for 240 nodes, there are 241\n    \
          hint: set \"mode\": \"segment\""
     );
 }

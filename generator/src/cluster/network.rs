@@ -12,14 +12,14 @@ use crate::machine::argv::{self, Purpose};
 use crate::plan::{
     advertised_address, api_secure_port, dns_address, interface, kubelet_port, node_address,
 };
-use crate::topology::{Cni, NetworkMode, Node, NodeName, Role, Topology};
+use crate::topology::{Cni, Joined, Node, NodeName, Role, Topology};
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Network {
     pub cluster: String,
-    pub mode: Mode,
+    pub mode: Joined,
     pub cni: Cni,
     pub pods: Ipv4Net,
     pub services: Ipv4Net,
@@ -33,16 +33,6 @@ pub struct Network {
     /// Every port of this host's 127.0.0.1 that leads into a guest.
     pub forwards: Vec<Door>,
     pub ways: Vec<Way>,
-}
-
-/// How the nodes are joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    Segment,
-    User,
-    /// The nodes are machines of the user's own, on the user's own network.
-    Machines,
 }
 
 /// A node's place in the network.
@@ -84,11 +74,7 @@ pub struct Way {
 
 impl Network {
     pub fn of(topology: &Topology) -> Self {
-        let mode = match (topology.remote(), topology.network.mode) {
-            (Some(_), _) => Mode::Machines,
-            (None, NetworkMode::Segment) => Mode::Segment,
-            (None, NetworkMode::User) => Mode::User,
-        };
+        let mode = topology.joined();
         let doors = |node: &Node| -> Vec<Door> {
             if node.remote().is_some() {
                 return Vec::new();
@@ -109,7 +95,7 @@ impl Network {
             cni: topology.cni,
             pods: topology.network.pods,
             services: topology.network.services,
-            segment: (mode == Mode::Segment).then_some(topology.network.segment),
+            segment: (mode == Joined::Segment).then_some(topology.network.segment),
             api_service: topology.service_address(1),
             dns_service: dns_address(topology),
             nodes: topology
@@ -123,7 +109,7 @@ impl Network {
     }
 }
 
-fn member(topology: &Topology, mode: Mode, node: &Node) -> Member {
+fn member(topology: &Topology, mode: Joined, node: &Node) -> Member {
     let port = match node.role {
         Role::ControlPlane => api_secure_port(topology),
         Role::Worker => kubelet_port(topology, node),
@@ -138,15 +124,15 @@ fn member(topology: &Topology, mode: Mode, node: &Node) -> Member {
         address: node_address(topology, node),
         interface: own.or_else(|| interface(topology).map(ToOwned::to_owned)),
         mac: node.guest().map(|guest| match mode {
-            Mode::Segment => guest.segment_mac.to_string(),
-            Mode::User | Mode::Machines => guest.uplink_mac.to_string(),
+            Joined::Segment => guest.segment_mac.to_string(),
+            Joined::User | Joined::Machines => guest.uplink_mac.to_string(),
         }),
         reached_at: format!("{}:{port}", advertised_address(topology, node)),
         pods: (node.role == Role::Worker).then_some(node.pod_cidr),
     }
 }
 
-fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
+fn ways(topology: &Topology, mode: Joined) -> Vec<Way> {
     let hub = topology
         .control_planes()
         .next()
@@ -163,7 +149,7 @@ fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
         });
     };
     match mode {
-        Mode::Segment => add(
+        Joined::Segment => add(
             "node",
             "node",
             true,
@@ -172,22 +158,22 @@ fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
                  hub, so while {hub} is off the others do not reach each other"
             ),
         ),
-        Mode::User => add(
+        Joined::User => add(
             "node",
             "node",
             true,
             "uplink0, through this host: 10.0.2.2 and a forwarded port, and by no other port"
                 .to_owned(),
         ),
-        Mode::Machines => add("node", "node", true, "your own network".to_owned()),
+        Joined::Machines => add("node", "node", true, "your own network".to_owned()),
     }
     add(
         "worker",
         "API server",
         true,
         match mode {
-            Mode::User => format!("10.0.2.2:{api_port}, which this host forwards to {hub}"),
-            Mode::Segment | Mode::Machines => format!("{hub}'s address, port {api_port}"),
+            Joined::User => format!("10.0.2.2:{api_port}, which this host forwards to {hub}"),
+            Joined::Segment | Joined::Machines => format!("{hub}'s address, port {api_port}"),
         },
     );
     let kubelets: Vec<String> = topology
@@ -209,8 +195,8 @@ fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
             "for logs, exec and port-forward: {}{}",
             kubelets.join(", "),
             match mode {
-                Mode::User => ", which this host forwards",
-                Mode::Segment | Mode::Machines => "",
+                Joined::User => ", which this host forwards",
+                Joined::Segment | Joined::Machines => "",
             }
         ),
     );
@@ -225,7 +211,7 @@ fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
         .to_owned(),
     );
     let (open, how) = match (topology.cni, mode) {
-        (_, Mode::User) => (
+        (_, Joined::User) => (
             false,
             "no way: a guest's user-mode NIC takes only what this host forwards",
         ),
@@ -248,8 +234,8 @@ fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
         format!("the Service kubernetes, {first}:443"),
     );
     match mode {
-        Mode::Machines => {}
-        Mode::Segment | Mode::User => {
+        Joined::Machines => {}
+        Joined::Segment | Joined::User => {
             add(
                 "node and Pod",
                 "internet",
@@ -262,11 +248,11 @@ fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
                 "this host",
                 false,
                 match mode {
-                    Mode::User => format!(
+                    Joined::User => format!(
                         "dropped on each worker, port {api_port} and name resolution aside: \
                          10.0.2.2 is this host's loopback"
                     ),
-                    Mode::Segment | Mode::Machines => {
+                    Joined::Segment | Joined::Machines => {
                         "dropped on each worker, name resolution aside: 10.0.2.2 would be this \
                          host's loopback"
                             .to_owned()
@@ -287,9 +273,9 @@ fn ways(topology: &Topology, mode: Mode) -> Vec<Way> {
 /// As people read it.
 pub fn text(network: &Network) -> String {
     let mode = match network.mode {
-        Mode::Segment => "a segment between the guests",
-        Mode::User => "user-mode NICs only",
-        Mode::Machines => "machines of your own",
+        Joined::Segment => "a segment between the guests",
+        Joined::User => "user-mode NICs only",
+        Joined::Machines => "machines of your own",
     };
     let cni = match network.cni {
         Cni::Bridge => "bridge",

@@ -7,7 +7,7 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use super::{Entry, Explained, Text};
 use crate::plan::{advertised_address, api_secure_port, dns_address, node_address};
 use crate::report::Hint;
-use crate::topology::{Cni, NetworkMode, Topology};
+use crate::topology::{Cni, Joined, Topology};
 
 /// What a topology has to say.
 #[derive(Debug)]
@@ -47,10 +47,10 @@ impl Facts {
             ),
             ("workers", workers.join(" and ")),
         ]);
-        let network = match (topology.remote(), topology.network.mode) {
-            (Some(_), _) => "machines",
-            (None, NetworkMode::Segment) => "segment",
-            (None, NetworkMode::User) => "user",
+        let network = match topology.joined() {
+            Joined::Machines => "machines",
+            Joined::Segment => "segment",
+            Joined::User => "user",
         };
         let cni = match topology.cni {
             Cni::Bridge => "bridge",

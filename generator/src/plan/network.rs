@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::ssh;
 use crate::topology::{
-    Cni, Guest, KUBELET_PORT, Machine, NetworkMode, Node, Remote, Role, Topology,
+    Cni, Guest, Joined, KUBELET_PORT, Machine, NetworkMode, Node, Remote, Role, Topology,
     user_mode_kubelet_ports,
 };
 
@@ -83,10 +83,10 @@ fn rank(topology: &Topology, node: &Node, of: impl Fn(&Node) -> bool) -> u8 {
 /// The guests' interface that carries the node's address. Machines of the user's own
 /// need not agree on a name.
 pub fn interface(topology: &Topology) -> Option<&'static str> {
-    match (topology.remote(), topology.network.mode) {
-        (Some(_), _) => None,
-        (None, NetworkMode::Segment) => Some("segment0"),
-        (None, NetworkMode::User) => Some("uplink0"),
+    match topology.joined() {
+        Joined::Machines => None,
+        Joined::Segment => Some("segment0"),
+        Joined::User => Some("uplink0"),
     }
 }
 

@@ -16,7 +16,8 @@ use super::ranges::{self, Ranges};
 use super::read::{Document, line_of, member, within};
 use super::remote;
 use super::types::{
-    Forward, Guest, MacAddress, Machine, Network, Node, NodeName, Role, Topology, dns_label,
+    Cni, Forward, Guest, MacAddress, Machine, Network, NetworkMode, Node, NodeName, Role, Topology,
+    dns_label,
 };
 use crate::tables::Versions;
 
@@ -138,6 +139,7 @@ pub(super) fn check(
             .collect::<Vec<_>>(),
     );
     remote::kinds(&mut checker, input, &drafts);
+    cni(&mut checker, input, &drafts);
     let macs = macs(&mut checker, &drafts);
     let ports = ports(&mut checker, input, settings, &drafts, &ranges);
 
@@ -209,6 +211,27 @@ pub(super) fn check(
         api_port: ports.api,
         nodes,
     })
+}
+
+/// Cilium's tunnels are UDP, and user mode takes only what the host forwards.
+fn cni(checker: &mut Checker<'_>, input: &input::Cluster, drafts: &[Draft<'_>]) {
+    let path = "network.mode";
+    if drafts.iter().all(|draft| draft.input.machine.is_none())
+        && input.cni == Cni::Cilium
+        && input.network.mode == NetworkMode::User
+        && !checker.document.is_bad("cni")
+        && !checker.document.is_bad(path)
+    {
+        let said = match checker.document.has("cni") {
+            true => format!("the CNI ({})", line_of(checker.document.place("cni"))),
+            false => "the default CNI".to_owned(),
+        };
+        checker.problem(
+            path,
+            format!("Cilium is {said}, and in user mode none of its tunnels (VXLAN) comes through"),
+            "write \"cni\": \"bridge\", or set \"mode\": \"segment\"",
+        );
+    }
 }
 
 fn domain(text: &str) -> Result<(), Refusal> {

@@ -25,6 +25,6 @@ pub use load::{Sources, default_env, default_json, default_schema, find, load, p
 pub use ports::{KUBELET_PORT, user_mode_kubelet_ports};
 pub use problem::Problems;
 pub use types::{
-    Cni, Forward, Guest, InterfaceName, MacAddress, Machine, Network, NetworkMode, Node, NodeName,
-    Remote, Role, SshTarget, Topology,
+    Cni, Forward, Guest, InterfaceName, Joined, MacAddress, Machine, Network, NetworkMode, Node,
+    NodeName, Remote, Role, SshTarget, Topology,
 };

@@ -52,6 +52,18 @@ pub enum NetworkMode {
     User,
 }
 
+/// How a cluster's nodes are joined to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Joined {
+    /// Guests, by the segment.
+    Segment,
+    /// Guests, through the host's forwards.
+    User,
+    /// Machines of the user's own, on the user's own network.
+    Machines,
+}
+
 /// Address ranges; none overlaps another or QEMU's own 10.0.2.0/24.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Network {
@@ -326,6 +338,15 @@ impl Topology {
     /// A node that is a machine of the user's own, if the cluster's are.
     pub fn remote(&self) -> Option<&Node> {
         self.nodes.iter().find(|node| node.remote().is_some())
+    }
+
+    /// How the nodes are joined: machines of the user's own have no mode.
+    pub fn joined(&self) -> Joined {
+        match (self.remote(), self.network.mode) {
+            (Some(_), _) => Joined::Machines,
+            (None, NetworkMode::Segment) => Joined::Segment,
+            (None, NetworkMode::User) => Joined::User,
+        }
     }
 
     pub fn node(&self, name: &str) -> Option<&Node> {
