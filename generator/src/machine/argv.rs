@@ -345,21 +345,13 @@ pub fn forwards(topology: &Topology, node: &Node) -> Vec<Forwarded> {
     forwards
 }
 
-/// The second NIC, on the segment.
+/// The second NIC, on the segment. The hub is there for a single worker, too: others may join.
 fn segment(
     arguments: &mut Arguments,
     paths: &Paths,
     topology: &Topology,
     node: &Node,
 ) -> Result<()> {
-    if topology.network.mode == NetworkMode::User {
-        return Ok(());
-    }
-    let links = segment::links(topology, node, &paths.runtime());
-    for link in &links {
-        segment::fits(&link.local)?;
-        segment::fits(&link.remote)?;
-    }
     let dgram = |id: &str, link: &segment::Link| {
         Properties::of("dgram")
             .set("id", id)
@@ -368,17 +360,25 @@ fn segment(
             .set("remote.type", "unix")
             .set("remote.path", &link.remote)
     };
-    let port = |id: &str| Properties::of("hubport").set("id", id).set("hubid", "0");
-    if let [link] = links.as_slice() {
-        arguments.option("netdev", dgram("segment", link));
-    } else {
-        for (index, link) in links.iter().enumerate() {
-            let id = format!("link{index}");
-            arguments
-                .option("netdev", dgram(&id, link))
-                .option("netdev", port(&format!("port{index}")).set("netdev", &id));
+    let port = |id: &str| {
+        Properties::of("hubport")
+            .set("id", id)
+            .set("hubid", segment::HUB.to_string())
+    };
+    match segment::Ends::of(topology, node, &paths.runtime())? {
+        segment::Ends::None => return Ok(()),
+        segment::Ends::Spoke(link) => {
+            arguments.option("netdev", dgram("segment", &link));
         }
-        arguments.option("netdev", port("segment"));
+        segment::Ends::Hub(links) => {
+            for link in &links {
+                let [name, end] = link.ids();
+                arguments
+                    .option("netdev", dgram(&name, link))
+                    .option("netdev", port(&end).set("netdev", &name));
+            }
+            arguments.option("netdev", port("segment"));
+        }
     }
     arguments.option(
         "device",

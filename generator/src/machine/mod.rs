@@ -26,7 +26,7 @@ mod platform;
 mod port;
 pub mod process;
 pub mod qmp;
-mod segment;
+pub mod segment;
 pub mod tarball;
 mod tool;
 

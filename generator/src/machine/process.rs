@@ -105,11 +105,28 @@ pub(super) fn save_command_line(
     let runtime = paths.create_runtime()?;
     let argv = argv::boot(host, paths, topology, node, capture)?;
     // QEMU does not replace the socket file that a dead one left.
-    let stale: Vec<PathBuf> = segment::links(topology, node, &runtime)
-        .into_iter()
-        .map(|link| link.local)
-        .collect();
+    let ends = segment::Ends::of(topology, node, &runtime)?;
+    let stale = ends.links().iter().map(|link| link.local.clone());
+    let stale: Vec<PathBuf> = stale.collect();
     write_script(&paths.node(&node.name).argv(), &argv, &runtime, &stale)
+}
+
+/// Gives the segment's hub, if it runs, a link to `node`, whose machine does not run yet.
+/// Who starts the hub by its saved command line gets that link too.
+pub fn join_segment(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Result<()> {
+    let Some(hub) = segment::join(paths, topology, node)? else {
+        return Ok(());
+    };
+    let saved = fs::read_to_string(paths.node(&hub.name).argv()).unwrap_or_default();
+    let ends = segment::Ends::of(topology, node, &paths.runtime())?;
+    let mut sockets = ends
+        .links()
+        .iter()
+        .map(|link| link.remote.to_string_lossy());
+    match sockets.all(|socket| saved.contains(&*socket)) {
+        true => Ok(()),
+        false => save_command_line(host, paths, topology, hub, None),
+    }
 }
 
 /// The node's QEMU, installing or running, if it is alive. A number in a file

@@ -3,51 +3,174 @@
 //! A star of point-to-point links over Unix datagram sockets, joined by a hub in
 //! the control plane's QEMU. Unlike QEMU's stream sockets it has no server that
 //! must be first, it survives the death and return of either side, and a stopped
-//! peer slows nobody. QEMU has `-netdev dgram` since 7.2.
+//! peer slows nobody. QEMU has `-netdev dgram` since 7.2. A hub that runs is given
+//! a link, and loses one, over QMP: nobody is started again when a node comes or goes.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use serde_json::json;
 
+use super::process::{self, Running};
 use crate::report::WithHint;
-use crate::topology::{Node, Role, Topology};
+use crate::state::Paths;
+use crate::topology::{NetworkMode, Node, NodeName, Topology};
 
 /// The longest path of a Unix socket: macOS' sockaddr_un, less its final zero.
 const SOCKET_PATH_MAX: usize = 103;
 
+/// QEMU's number for the hub, of which there is one.
+pub(super) const HUB: i32 = 0;
+
 /// One end of a link: where this node listens, and where its peer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
+    /// Whom it joins to the hub.
+    spoke: NodeName,
     pub local: PathBuf,
     pub remote: PathBuf,
 }
 
-/// The links of `node`: the hub has one to each other node, the others one to the hub.
-pub(super) fn links(topology: &Topology, node: &Node, runtime: &Path) -> Vec<Link> {
-    let Some(hub) = topology
-        .nodes
-        .iter()
-        .find(|one| one.role == Role::ControlPlane)
-    else {
-        return Vec::new();
-    };
-    // Each end is named after the spoke: two names in one would leave a doubt
-    // whose dash it is (`a-b` to `c`, `a` to `b-c`).
-    let end = |spoke: &Node, kind: &str| runtime.join(format!("{}.{kind}", spoke.name));
-    if node.name == hub.name {
-        let spokes = topology.nodes.iter().filter(|one| one.name != hub.name);
-        spokes
-            .map(|spoke| Link {
-                local: end(spoke, "hub"),
-                remote: end(spoke, "seg"),
-            })
-            .collect()
-    } else {
-        vec![Link {
-            local: end(node, "seg"),
-            remote: end(node, "hub"),
-        }]
+impl Link {
+    /// The hub's end. Each end is named after the spoke: two names in one would leave
+    /// a doubt whose dash it is (`a-b` to `c`, `a` to `b-c`).
+    fn of_hub(spoke: &NodeName, runtime: &Path) -> Self {
+        let end = |kind: &str| runtime.join(format!("{spoke}.{kind}"));
+        Self {
+            spoke: spoke.clone(),
+            local: end("hub"),
+            remote: end("seg"),
+        }
     }
+
+    /// The other end of it.
+    fn turned(self) -> Self {
+        Self {
+            spoke: self.spoke,
+            local: self.remote,
+            remote: self.local,
+        }
+    }
+
+    /// QEMU's names, in the hub's process, for the link and for the hub's port that it
+    /// ends at.
+    pub(super) fn ids(&self) -> [String; 2] {
+        ["link", "port"].map(|what| format!("{what}-{}", self.spoke))
+    }
+
+    fn fits(&self) -> Result<()> {
+        fits(&self.local).and_then(|()| fits(&self.remote))
+    }
+}
+
+/// The node whose QEMU has the hub.
+fn hub(topology: &Topology) -> Option<&Node> {
+    match topology.network.mode {
+        NetworkMode::Segment => topology.control_planes().next(),
+        NetworkMode::User => None,
+    }
+}
+
+/// How a machine is joined to the segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// The hub: a link to each other node.
+    Hub(Vec<Link>),
+    /// Any other: one link, to the hub.
+    Spoke(Link),
+    /// There is no segment.
+    None,
+}
+
+impl Ends {
+    pub(super) fn of(topology: &Topology, node: &Node, runtime: &Path) -> Result<Self> {
+        let ends = match hub(topology) {
+            None => Self::None,
+            Some(hub) if hub.name == node.name => {
+                let spokes = topology.nodes.iter().filter(|one| one.name != hub.name);
+                Self::Hub(
+                    spokes
+                        .map(|spoke| Link::of_hub(&spoke.name, runtime))
+                        .collect(),
+                )
+            }
+            Some(_) => Self::Spoke(Link::of_hub(&node.name, runtime).turned()),
+        };
+        ends.links().iter().try_for_each(Link::fits)?;
+        Ok(ends)
+    }
+
+    pub(super) fn links(&self) -> &[Link] {
+        match self {
+            Self::Hub(links) => links,
+            Self::Spoke(link) => std::slice::from_ref(link),
+            Self::None => &[],
+        }
+    }
+}
+
+/// Gives the hub, if it runs, a link to `spoke`, whose machine does not: so a node that
+/// is new reaches the others, and none of them is started again. A link that is there
+/// already is made anew. Returns the hub's node where it has one now.
+pub(super) fn join<'a>(
+    paths: &Paths,
+    topology: &'a Topology,
+    spoke: &Node,
+) -> Result<Option<&'a Node>> {
+    let Some(hub) = hub(topology).filter(|hub| hub.name != spoke.name) else {
+        return Ok(None);
+    };
+    let Some(running) = process::find(paths, &hub.name) else {
+        return Ok(None);
+    };
+    let link = Link::of_hub(&spoke.name, &paths.runtime());
+    link.fits()?;
+    let add = || -> Result<()> {
+        remove(&running, &link)?;
+        let mut qmp = running.qmp()?;
+        let [name, port] = link.ids();
+        let end = |path: &Path| -> Result<_> {
+            let path = path.to_str().context("a socket's path is no UTF-8")?;
+            Ok(json!({ "type": "unix", "path": path }))
+        };
+        qmp.execute(
+            "netdev_add",
+            &json!({
+                "type": "dgram",
+                "id": name,
+                "local": end(&link.local)?,
+                "remote": end(&link.remote)?,
+            }),
+        )?;
+        qmp.execute(
+            "netdev_add",
+            &json!({ "type": "hubport", "id": port, "hubid": HUB, "netdev": name }),
+        )?;
+        Ok(())
+    };
+    add()
+        .with_context(|| format!("cannot join {} to the segment of {}", spoke.name, hub.name))
+        .hint("`hardway down`, then `hardway up` starts every machine with all its links")?;
+    Ok(Some(hub))
+}
+
+/// Takes the link to a node that is gone from the hub, if that runs.
+pub fn part(paths: &Paths, topology: &Topology, spoke: &NodeName) -> Result<()> {
+    let Some(running) = hub(topology).and_then(|hub| process::find(paths, &hub.name)) else {
+        return Ok(());
+    };
+    remove(&running, &Link::of_hub(spoke, &paths.runtime()))
+        .with_context(|| format!("cannot take the link to {spoke} from the segment's hub"))
+}
+
+fn remove(hub: &Running, link: &Link) -> Result<()> {
+    let mut qmp = hub.qmp()?;
+    let [name, port] = link.ids();
+    for id in [port, name] {
+        // There need not be one.
+        let _ = qmp.execute("netdev_del", &json!({ "id": id }));
+    }
+    Ok(())
 }
 
 /// Refuses a socket path that the operating system would cut.

@@ -24,6 +24,7 @@ use hardway::topology::{self, Machine, Node, Sources, Topology};
 mod base;
 mod console;
 mod full;
+mod grow;
 mod snapshot;
 
 /// From power-on to the firmware's shell, emulated on a loaded host.

@@ -151,7 +151,7 @@ fn in_user_mode_a_worker_has_its_own_address_and_kubelet_port() {
 }
 
 #[test]
-fn one_worker_needs_no_hub() {
+fn one_worker_has_a_hub_too_for_those_that_join_later() {
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::new(folder.path());
     let mut topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
@@ -163,7 +163,11 @@ fn one_worker_needs_no_hub() {
     });
     assert!(hub.contains("local.path=RUN/west.hub,remote.type=unix,remote.path=RUN/west.seg"));
     assert!(west.contains("local.path=RUN/west.seg,remote.type=unix,remote.path=RUN/west.hub"));
-    assert!(!hub.contains("hubport"), "{hub}");
+    assert!(
+        hub.contains("-netdev hubport,id=port-west,hubid=0,netdev=link-west\n"),
+        "{hub}"
+    );
+    assert!(!west.contains("hubport"), "{west}");
 }
 
 #[test]
