@@ -1,13 +1,12 @@
 //! `hardway destroy`: remove the machines, their disks and the keys.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 
 use super::Global;
+use super::confirm::{self, Question};
 use crate::cluster::destroy;
-use crate::report::{Code, USAGE, WithHint};
 use crate::topology;
 
 /// Remove every machine, disk and key; hosts/ and cluster.json stay
@@ -26,30 +25,14 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes {
-        confirm(&targets)?;
+        confirm::confirm(&Question {
+            title: "This removes, for good:",
+            targets: &targets,
+            goal: "to go on",
+            hint: "say `hardway destroy --yes`",
+        })?;
     }
     destroy::destroy(&paths)?;
     println!("removed {}", paths.state().display());
     Ok(ExitCode::SUCCESS)
-}
-
-fn confirm(targets: &[String]) -> Result<()> {
-    eprintln!("This removes, for good:");
-    for target in targets {
-        eprintln!("  {target}");
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(anyhow!("nobody is there to confirm it").context(Code(USAGE)))
-            .hint("say `hardway destroy --yes`");
-    }
-    eprint!("Type yes to go on: ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
-    if answer.trim() != "yes" {
-        return Err(anyhow!("not confirmed: nothing was removed"));
-    }
-    Ok(())
 }

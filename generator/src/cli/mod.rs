@@ -11,6 +11,7 @@ use crate::report;
 mod apply;
 mod bootstrap;
 mod completions;
+mod confirm;
 mod console;
 mod destroy;
 mod doctor;

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::install::Source;
-use super::{Global, init, restore, verify};
-use crate::cluster::capture;
+use super::{Global, confirm, init, print, restore, verify};
 use crate::cluster::snapshot::Name;
 use crate::cluster::up::{self, Wishes};
+use crate::cluster::{capture, members, shrink};
 use crate::topology;
 
 /// Install, start and wait until every node is Ready; safe to repeat
@@ -36,6 +36,12 @@ pub(super) struct Args {
     /// or tcpdump; for as long as its machine runs (again for another node)
     #[arg(long, num_args = 2, value_names = ["NODE", "FILE"])]
     pcap: Vec<String>,
+    /// Remove nodes that cluster.json no longer has without asking
+    #[arg(long)]
+    yes: bool,
+    /// Only say what would be done with which machine
+    #[arg(long, conflicts_with_all = ["init", "from"])]
+    dry_run: bool,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
@@ -44,11 +50,28 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     }
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
+    up::virtual_only(&topology)?;
+    let changes = members::changes(&paths, &topology)?;
+    if args.dry_run {
+        print::text(&changes.text())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let captures = capture::captures(&topology, &args.pcap)?;
+    if !changes.leave.is_empty() && !args.yes {
+        let names = members::listed(&changes.leave);
+        confirm::confirm(&confirm::Question {
+            title: &format!("cluster.json no longer has {names}. `up` removes, for good:"),
+            targets: &shrink::targets(&paths, &changes.leave)?,
+            goal: &format!("to remove {names}"),
+            hint: &format!("say `hardway up --yes`, or put {names} into cluster.json again"),
+        })?;
+    }
     let wishes = Wishes {
         source: args.source.options(),
         chart: args.chart.clone(),
         snapshot: !args.no_snapshot,
-        captures: capture::captures(&topology, &args.pcap)?,
+        captures,
+        leaving: changes.leave,
     };
     if let Some(name) = &args.from {
         // Of running machines: `up` finds little to do. Of machines that were off: it starts them.

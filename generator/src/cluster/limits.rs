@@ -59,6 +59,11 @@ impl Limits {
         Duration::from_secs(45) * self.scale
     }
 
+    /// A node's Pods gone: they have 30 s to end in order, unless they say otherwise.
+    pub(super) fn drain(self) -> Duration {
+        Duration::from_secs(60) + self.pods()
+    }
+
     /// One request to the API server.
     pub(super) fn request(self) -> Duration {
         Duration::from_secs(6) * self.scale

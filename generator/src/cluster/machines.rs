@@ -52,7 +52,7 @@ pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
 }
 
 /// A snapshot whose run was killed leaves guests paused.
-fn go_on(running: &Running) -> Result<()> {
+pub(super) fn go_on(running: &Running) -> Result<()> {
     let Ok(mut qmp) = running.qmp() else {
         return Ok(());
     };

@@ -4,11 +4,11 @@ use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::api::Client;
+use super::api::{self, Client};
 use crate::report::WithHint;
-use crate::topology::Node;
+use crate::topology::{Node, NodeName};
 
-const NODES: &str = "/api/v1/nodes";
+pub(super) const NODES: &str = "/api/v1/nodes";
 
 /// One registered Node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,6 +63,16 @@ fn registered(node: &Value) -> Registered {
             .collect(),
         pod_cidr: text(&node["spec"]["podCIDR"]),
         boot_id: text(&node["status"]["nodeInfo"]["bootID"]).unwrap_or_default(),
+    }
+}
+
+/// Removes a Node; it need not be there.
+pub(super) fn delete(client: &Client, name: &NodeName) -> Result<()> {
+    match client.delete(&format!("{NODES}/{name}")) {
+        Err(error) if api::status(&error) != Some(404) => {
+            Err(error).with_context(|| format!("cannot delete the Node {name}"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -17,12 +17,12 @@ use super::limits::Limits;
 use super::machines::{self, State};
 use super::progress::Progress;
 use super::wait::{Look, Wait, words};
-use super::{bootstrap, cilium, dns, fresh, lock, nodes, snapshot};
+use super::{bootstrap, cilium, dns, follow, fresh, lock, nodes, shrink, snapshot};
 use crate::machine::install::{base, drift, installed};
 use crate::machine::{capture, guest, process};
 use crate::report::WithHint;
 use crate::state::Paths;
-use crate::topology::{Cni, Node, Topology};
+use crate::topology::{Cni, Node, NodeName, Topology};
 use crate::{pki, plan};
 
 /// How long one look at `/readyz` may take: the forwarded port takes a connection
@@ -42,6 +42,8 @@ pub struct Wishes {
     pub snapshot: bool,
     /// Machines whose network is captured.
     pub captures: Vec<Capture>,
+    /// Nodes that cluster.json no longer has, and that may go.
+    pub leaving: Vec<NodeName>,
 }
 
 /// Brings the cluster up.
@@ -77,7 +79,8 @@ pub fn virtual_only(topology: &Topology) -> Result<()> {
 
 fn run(paths: &Paths, topology: &Topology, wishes: &Wishes, verb: &str) -> Result<()> {
     lock::hold(paths, verb, || {
-        let names = topology.nodes.iter().map(|node| node.name.as_str());
+        let names = topology.nodes.iter().map(|node| &node.name);
+        let names = names.chain(&wishes.leaving).map(NodeName::as_str);
         let site = Site {
             paths,
             topology,
@@ -128,6 +131,10 @@ impl Up<'_> {
         dns::apply(self.site.paths, &admin)?;
         task.stage("nodes Ready");
         self.wait_for_nodes(&admin, limits, started)?;
+        task.stage("nodes know each other");
+        let nobody = self.wishes.leaving.is_empty().then_some(&[][..]);
+        follow::follow(&self.site, limits, nobody)?;
+        shrink::shrink(&self.site, &admin, limits, &self.wishes.leaving)?;
         task.stage("names resolve");
         let named = self
             .wait("CoreDNS to serve", limits.dns(), &[], limits)
@@ -208,7 +215,10 @@ impl Up<'_> {
         for node in to_install.into_iter().chain(to_start) {
             self.site.interrupt.check()?;
             let (paths, topology) = (self.site.paths, self.site.topology);
-            process::start_capturing(&host, paths, topology, node, self.capture(node))
+            process::join_segment(&host, paths, topology, node)
+                .and_then(|()| {
+                    process::start_capturing(&host, paths, topology, node, self.capture(node))
+                })
                 .with_context(|| format!("cannot start {}", node.name))?;
         }
         Ok(true)

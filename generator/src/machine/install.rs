@@ -6,6 +6,7 @@ mod expect;
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -24,7 +25,7 @@ use super::medium::hexadecimal;
 use super::{Host, Medium, argv, process, tarball};
 use crate::file;
 use crate::pki;
-use crate::plan::{NodePlan, Plan};
+use crate::plan::{NodePlan, Plan, node_address};
 use crate::report::WithHint;
 use crate::state::{NodePaths, Paths};
 use crate::topology::{Node, NodeName, Topology};
@@ -51,6 +52,9 @@ pub struct Installed {
     pub system: String,
     /// When, in RFC 3339.
     pub finished: String,
+    /// The node's InternalIP, which it keeps.
+    #[serde(default)]
+    pub address: Option<Ipv4Addr>,
 }
 
 /// What travels to a node.
@@ -208,6 +212,7 @@ pub fn install(
         ssh_host_key: pki::ssh_host(paths, &node.name)?,
         system: host.arch.nix_system().to_owned(),
         finished: OffsetDateTime::now_utc().format(&Rfc3339)?,
+        address: Some(node_address(topology, node)),
     };
     write_record(paths, node, &record)
 }

@@ -5,7 +5,7 @@
 
 use super::network::{advertised_address, api_secure_port, node_address};
 use super::{Authority, CertificateRequest, Kubeconfig, Usage};
-use crate::topology::{Cni, Topology};
+use crate::topology::{Cni, NodeName, Role, Topology};
 
 /// The administrators' group; a ClusterRoleBinding ties it to `cluster-admin`,
 /// and can be deleted, unlike the power of `system:masters`.
@@ -20,6 +20,15 @@ fn client(name: &str, common_name: &str, organization: Option<&str>) -> Certific
         hosts: Vec::new(),
         usage: Usage::Client,
     }
+}
+
+/// The names of a node's own leaf certificates: the files that go with it.
+pub fn of_node(role: Role, node: &NodeName) -> [String; 2] {
+    let names = match role {
+        Role::ControlPlane => ["etcd-peer", "etcd-server"],
+        Role::Worker => ["kubelet-client", "kubelet-serving"],
+    };
+    names.map(|name| format!("{name}-{node}"))
 }
 
 /// All leaf certificates, sorted by name.
@@ -68,7 +77,7 @@ pub(super) fn requests(topology: &Topology) -> Vec<CertificateRequest> {
     }
     for node in topology.control_planes() {
         let address = node_address(topology, node).to_string();
-        for kind in ["server", "peer"] {
+        for stem in of_node(node.role, &node.name) {
             all.push(CertificateRequest {
                 authority: Authority::Etcd,
                 hosts: vec![
@@ -78,21 +87,14 @@ pub(super) fn requests(topology: &Topology) -> Vec<CertificateRequest> {
                     address.clone(),
                 ],
                 usage: Usage::Peer,
-                ..client(
-                    &format!("etcd-{kind}-{}", node.name),
-                    node.name.as_str(),
-                    None,
-                )
+                ..client(&stem, node.name.as_str(), None)
             });
         }
     }
     for node in topology.workers() {
         let user = format!("system:node:{}", node.name);
-        all.push(client(
-            &format!("kubelet-client-{}", node.name),
-            &user,
-            Some("system:nodes"),
-        ));
+        let [own, serving] = of_node(node.role, &node.name);
+        all.push(client(&own, &user, Some("system:nodes")));
         let address = node_address(topology, node).to_string();
         let mut hosts = vec![node.name.to_string(), address];
         let advertised = advertised_address(topology, node).to_string();
@@ -102,11 +104,7 @@ pub(super) fn requests(topology: &Topology) -> Vec<CertificateRequest> {
         all.push(CertificateRequest {
             hosts,
             usage: Usage::Server,
-            ..client(
-                &format!("kubelet-serving-{}", node.name),
-                &user,
-                Some("system:nodes"),
-            )
+            ..client(&serving, &user, Some("system:nodes"))
         });
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));

@@ -18,10 +18,12 @@ mod shared;
 mod ssh;
 mod types;
 
-pub use certificates::ADMIN_GROUP;
+pub use certificates::{ADMIN_GROUP, of_node as certificates_of};
 pub use coredns::{CoreDns, IMAGE as COREDNS_IMAGE, address as dns_address, coredns};
 pub use kubelet::SANDBOX_IMAGE;
-pub use network::{advertised_address, api_secure_port, interface, kubelet_port, node_address};
+pub use network::{
+    advertised_address, api_secure_port, hosts, interface, kubelet_port, node_address,
+};
 pub use shared::{Shared, shared};
 pub use ssh::{AUTHORIZED_KEYS as SSH_AUTHORIZED_KEYS, PORT as SSH_PORT, host_key as ssh_host_key};
 pub use types::{

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::ssh;
 use crate::topology::{
-    Cni, Guest, Joined, KUBELET_PORT, Machine, NetworkMode, Node, Remote, Role, Topology,
+    Cni, Guest, Joined, KUBELET_PORT, Machine, NetworkMode, Node, NodeName, Remote, Role, Topology,
     user_mode_kubelet_ports,
 };
 
@@ -91,20 +91,17 @@ pub fn interface(topology: &Topology) -> Option<&'static str> {
 }
 
 /// `networking.hosts`: every node's name, where this node reaches it.
-pub(super) fn hosts(topology: &Topology, node: &Node) -> Value {
-    let mut hosts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+pub fn hosts(topology: &Topology, node: &Node) -> BTreeMap<Ipv4Addr, Vec<NodeName>> {
+    let mut hosts: BTreeMap<Ipv4Addr, Vec<NodeName>> = BTreeMap::new();
     for other in &topology.nodes {
         let address = if other.name == node.name {
             node_address(topology, other)
         } else {
             advertised_address(topology, other)
         };
-        hosts
-            .entry(address.to_string())
-            .or_default()
-            .push(other.name.to_string());
+        hosts.entry(address).or_default().push(other.name.clone());
     }
-    json!(hosts)
+    hosts
 }
 
 /// `systemd.network.links` of a guest: names by MAC address, the same on every

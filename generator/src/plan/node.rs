@@ -140,7 +140,7 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
         ("hardway.versions", json!(topology.versions)),
         ("networking.firewall", network::firewall(topology, node)),
         ("networking.hostName", json!(node.name)),
-        ("networking.hosts", network::hosts(topology, node)),
+        ("networking.hosts", json!(network::hosts(topology, node))),
         ("networking.nftables.enable", json!(true)),
         ("networking.useNetworkd", json!(true)),
         ("services.resolved.enable", json!(true)),

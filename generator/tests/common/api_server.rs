@@ -59,10 +59,18 @@ pub(crate) fn serve(
     answer: impl Fn(&str, &str, bool) -> (u16, String) + Send + 'static,
 ) -> u16 {
     let identity = authority.sign("kube-apiserver", ExtendedKeyUsagePurpose::ServerAuth);
+    serve_as(&identity, answer)
+}
+
+/// The same as a server that has been given its certificate.
+pub(crate) fn serve_as(
+    identity: &Identity,
+    answer: impl Fn(&str, &str, bool) -> (u16, String) + Send + 'static,
+) -> u16 {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-    roots.add(der(&authority.pem)).unwrap();
+    roots.add(der(&identity.ca_pem)).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
         .allow_unauthenticated()
         .build()

@@ -10,11 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hardway::pki::Identity;
 use hardway::state::{NodePaths, Paths};
 use hardway::topology::{self, NodeName};
 use serde_json::{Value, json};
 
-use crate::api_server::{Authority, serve};
+use crate::api_server::{Authority, serve, serve_as};
 
 /// base64 of what a guest's program printed.
 pub(crate) fn base64(text: impl AsRef<[u8]>) -> String {
@@ -47,6 +48,8 @@ pub(crate) struct Cluster {
     pub(crate) paths: Paths,
     machines: BTreeMap<String, Child>,
     pub(crate) port: u16,
+    /// SSH_PORT_BASE.
+    ssh_ports: u16,
 }
 
 pub(crate) struct Said {
@@ -58,47 +61,85 @@ pub(crate) struct Said {
 impl Cluster {
     /// alpha and sigma with the bridge plugin, and an API server that answers with `answer`.
     pub(crate) fn new(answer: fn(&str) -> (u16, Value)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let json = json!({
-            "name": "look", "cni": "bridge",
-            "nodes": {
-                "alpha": { "role": "control-plane", "address": "10.240.0.10" },
-                "sigma": { "role": "worker", "address": "10.240.0.21" },
-            },
-        });
-        fs::write(folder.path().join("cluster.json"), json.to_string()).unwrap();
         let authority = Authority::new();
         let port = serve(&authority, move |head, _, _| {
             let path = head.split(' ').nth(1).unwrap_or_default();
             let (code, body) = answer(path);
             (code, body.to_string())
         });
-        fs::write(
-            folder.path().join("cluster.env"),
-            format!(
-                "API_PORT={port}\nSSH_PORT_BASE={}\n\
-                 WORKER_MEM=1024\nCONTROL_PLANE_MEM=2048\nDISK_SIZE=8\n",
-                free_port() - 10
-            ),
-        )
-        .unwrap();
-        let paths = topology::find(Some(folder.path())).unwrap();
-        fs::create_dir_all(paths.pki()).unwrap();
+        let cluster = Self::written(port, &["sigma"]);
+        fs::create_dir_all(cluster.paths.pki()).unwrap();
         let admin = authority.client();
         for (name, text) in [
             ("admin.pem", &admin.certificate_pem),
             ("admin-key.pem", &*admin.key_pem),
             ("ca.pem", &admin.ca_pem),
         ] {
-            fs::write(paths.pki().join(name), text).unwrap();
+            fs::write(cluster.paths.pki().join(name), text).unwrap();
         }
+        cluster
+    }
+
+    /// The same with these workers and all that `hardway generate` makes; the API server
+    /// hears of methods and bodies, too.
+    pub(crate) fn generated(
+        workers: &[&str],
+        answer: impl Fn(&str, &str, &str) -> (u16, Value) + Send + 'static,
+    ) -> Self {
+        let mut cluster = Self::written(6443, workers);
+        let said = cluster.hardway(&["generate"]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let read = |name: &str| fs::read_to_string(cluster.paths.pki().join(name)).unwrap();
+        let identity = Identity {
+            certificate_pem: read("kube-apiserver.pem"),
+            key_pem: read("kube-apiserver-key.pem").into(),
+            ca_pem: read("ca.pem"),
+        };
+        cluster.port = serve_as(&identity, move |head, body, _| {
+            let mut words = head.split(' ');
+            let (method, path) = (words.next().unwrap(), words.next().unwrap_or_default());
+            let (code, body) = answer(method, path, body);
+            (code, body.to_string())
+        });
+        cluster.write(workers);
+        cluster
+    }
+
+    fn written(port: u16, workers: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("cluster.json"), "").unwrap();
+        let paths = topology::find(Some(folder.path())).unwrap();
         paths.create_runtime().unwrap();
-        Self {
+        let cluster = Self {
             folder,
             paths,
             machines: BTreeMap::new(),
             port,
+            ssh_ports: free_port() - 10,
+        };
+        cluster.write(workers);
+        cluster
+    }
+
+    /// Writes cluster.json and cluster.env with these workers.
+    pub(crate) fn write(&self, workers: &[&str]) {
+        let mut nodes = json!({ "alpha": { "role": "control-plane", "address": "10.240.0.10" } });
+        for (index, name) in workers.iter().enumerate() {
+            nodes[name] =
+                json!({ "role": "worker", "address": format!("10.240.0.{}", 21 + index) });
         }
+        let json = json!({ "name": "look", "cni": "bridge", "nodes": nodes });
+        fs::write(self.paths.cluster_json(), json.to_string()).unwrap();
+        let port = self.port;
+        fs::write(
+            self.paths.cluster_env(),
+            format!(
+                "API_PORT={port}\nSSH_PORT_BASE={}\n\
+                 WORKER_MEM=1024\nCONTROL_PLANE_MEM=2048\nDISK_SIZE=8\n",
+                self.ssh_ports
+            ),
+        )
+        .unwrap();
     }
 
     pub(crate) fn files(&self, node: &str) -> NodePaths {
