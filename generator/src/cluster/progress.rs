@@ -3,7 +3,7 @@
 //!
 //! All of it goes to stderr; results go to stdout. No colours, so NO_COLOR has nothing to turn off.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -37,9 +37,9 @@ struct Stage {
 impl Progress {
     /// `names`: whose stages will be shown; they set the width of the first column.
     pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        let bars = std::io::stderr()
-            .is_terminal()
-            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        // Hidden: no terminal, or one that moves no lines, as without TERM.
+        let target = ProgressDrawTarget::stderr();
+        let bars = (!target.is_hidden()).then(|| MultiProgress::with_draw_target(target));
         Self {
             _quiet: bars.as_ref().and_then(|_| Quiet::new()),
             bars,
