@@ -198,8 +198,8 @@ fn hardway_with_path(dir: &Path, arguments: &[&str], path: &Path) -> (i32, Strin
     )
 }
 
-/// A starting point as `hardway init` writes it, with small machines and a free port:
-/// whoever runs the tests may have a cluster on the usual one.
+/// A starting point as `hardway init` writes it, with small machines and free ports:
+/// whoever runs the tests may have a cluster on the usual ones.
 fn cluster() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
@@ -207,7 +207,14 @@ fn cluster() -> tempfile::TempDir {
     assert_eq!(code, 0, "{stderr}");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let small = format!("WORKER_MEM=2048\nCONTROL_PLANE_MEM=2048\nAPI_PORT={port}\n");
+    let ssh = (23_000_u16..60_000).step_by(100).find(|base| {
+        let mut nodes = [10, 21, 22].iter();
+        nodes.all(|node| TcpListener::bind(("127.0.0.1", base + node)).is_ok())
+    });
+    let small = format!(
+        "WORKER_MEM=2048\nCONTROL_PLANE_MEM=2048\nAPI_PORT={port}\nSSH_PORT_BASE={}\n",
+        ssh.unwrap()
+    );
     std::fs::write(folder.path().join("cluster.env"), small).unwrap();
     folder
 }
