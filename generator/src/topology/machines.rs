@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::check::{Checker, Draft};
+use super::check::Checker;
 use super::env::{self, Setting};
 use super::input;
+use super::nodes::Draft;
 use super::read::member;
 use super::types::Role;
 

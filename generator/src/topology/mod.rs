@@ -3,7 +3,7 @@
 //! never looks at those files again.
 //!
 //! `read` holds the text against the schema of `input`, `env` reads cluster.env,
-//! `check` (with `ranges`, `ports` and `machines`) makes the types; each collects every
+//! `check` (with `nodes`, `ranges`, `ports` and `machines`) makes the types; each collects every
 //! [`Problems`] it finds instead of stopping.
 
 mod check;
@@ -12,6 +12,7 @@ mod env;
 mod input;
 mod load;
 mod machines;
+mod nodes;
 mod ports;
 mod problem;
 mod ranges;

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::check::{Checker, Draft};
+use super::check::Checker;
 use super::clash::{Claim, clashes};
 use super::env::{self, Setting};
 use super::input;
+use super::nodes::Draft;
 use super::ranges::Ranges;
 use super::read::member;
 use super::types::{NetworkMode, Role};

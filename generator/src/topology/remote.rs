@@ -1,7 +1,8 @@
 //! Nodes on machines of the user's own: what such a node says, and what it can't say.
 
-use super::check::{Checker, Draft};
+use super::check::Checker;
 use super::input;
+use super::nodes::Draft;
 use super::read::{line_of, member};
 use super::types::{Cni, InterfaceName, NetworkMode, Remote, SshTarget};
 
