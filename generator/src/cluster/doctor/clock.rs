@@ -37,8 +37,7 @@ pub(super) fn judge(now: OffsetDateTime, all: &[Validity], platform: Platform) -
             format!("it is {today}; no certificate yet to compare with"),
         );
     };
-    let remedy =
-        "hardway generate, then `hardway install NODE` for each node, if the date is right";
+    let remedy = "hardway pki renew --all, then `hardway apply`, if the date is right";
     if first.until <= now {
         let found = format!(
             "it is {today} here, and {} expired on {}",
