@@ -2,7 +2,7 @@
 //! moment, finds the text before or the text after.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -35,6 +35,16 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
             "check who owns {} and whether its disk is full",
             folder.display()
         ))
+}
+
+/// Removes a file, if there is one.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

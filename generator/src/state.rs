@@ -51,6 +51,16 @@ impl Paths {
         self.state().join("pki")
     }
 
+    /// Keys whose certificates are still to be signed elsewhere, and the requests for them.
+    pub fn requests(&self) -> PathBuf {
+        self.state().join("requests")
+    }
+
+    /// The certificate that binds the first roles, where it was signed elsewhere.
+    pub fn bootstrap(&self) -> PathBuf {
+        self.requests().join("bootstrap.pem")
+    }
+
     /// What `hardway ssh` tells ssh; the keys are with the others.
     pub fn ssh(&self) -> PathBuf {
         self.state().join("ssh")

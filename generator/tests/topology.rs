@@ -88,7 +88,7 @@ fn every_field() {
       "$schema": "./cluster.schema.json",
       "name": "tiny", "kubernetesVersion": "1.36", "domain": "tiny.test", "cni": "bridge",
       "network": { "mode": "user", "pods": "172.21.0.0/16", "services": "172.22.0.0/28", "segment": "172.20.5.0/24" },
-      "apiPort": 7443, "sshPortBase": 23000,
+      "apiPort": 7443, "sshPortBase": 23000, "externalAuthorities": ["front-proxy-ca", "ca"],
       "machines": { "controlPlane": { "memory": 2048, "cpus": 1 }, "worker": { "memory": 1024, "cpus": 3 }, "disk": 8 },
       "nodes": {
         "west": { "role": "worker", "address": "172.20.5.7", "mac": "02:00:00:00:00:07", "uplinkMac": "02:00:00:00:01:07",
@@ -368,6 +368,27 @@ fn ports_for_ssh() {
 }
 
 /// Whether Cilium is written there or is the default.
+#[test]
+fn authorities_elsewhere() {
+    let external = |list: &str| {
+        [(
+            "\"cni\"",
+            format!("\"externalAuthorities\": {list}, \"cni\""),
+        )]
+    };
+    let edits = [
+        r#"["kubernetes-ca", "etcd", "ca"]"#,
+        r#"["ca", "etcd-ca", "ca"]"#,
+        r#""ca""#,
+    ]
+    .map(external);
+    let edits = edits
+        .each_ref()
+        .map(|edit| edit.each_ref().map(|(old, new)| (*old, &**new)));
+    let edits: Vec<&[(&str, &str)]> = edits.iter().map(|edit| &edit[..]).collect();
+    insta::assert_snapshot!(refused(&edits));
+}
+
 #[test]
 fn cilium_is_not_for_user_mode() {
     insta::assert_snapshot!(refused(&[

@@ -2,7 +2,8 @@
 //!
 //! No certificate on disk is in `system:masters`, so at first nobody may do
 //! anything. One that lives for ten minutes, in memory, applies
-//! hosts/addons/rbac.yaml; from then on the administrator's group is enough.
+//! hosts/addons/rbac.yaml; from then on the administrator's group is enough. Where the
+//! authority's key is elsewhere, that certificate was signed there, and is removed afterwards.
 
 use std::time::Duration;
 
@@ -12,18 +13,26 @@ use super::api::{self, Client};
 use super::manifest::Manifest;
 use crate::pki;
 use crate::state::Paths;
+use crate::topology::Topology;
 
 /// Applies the bindings as the administrator; where that is refused, as the
 /// short-lived `system:masters`. True when the latter was needed.
-pub(super) fn bindings(paths: &Paths, admin: &Client, port: u16, limit: Duration) -> Result<bool> {
+pub(super) fn bindings(
+    topology: &Topology,
+    paths: &Paths,
+    admin: &Client,
+    limit: Duration,
+) -> Result<bool> {
     let bindings = Manifest::read(paths.hosts().join("addons/rbac.yaml"))?;
-    match bindings.apply(admin) {
+    let by_masters = match bindings.apply(admin) {
         Err(error) if api::status(&error) == Some(403) => {
-            let identity = pki::bootstrap_identity(paths)?;
-            let masters = Client::new(port, &identity, limit)?;
+            let identity = pki::bootstrap_identity(topology, paths)?;
+            let masters = Client::new(topology.api_port, &identity, limit)?;
             bindings.apply(&masters)?;
-            Ok(true)
+            true
         }
-        result => result.map(|()| false),
-    }
+        result => result.map(|()| false)?,
+    };
+    pki::bootstrap_done(paths)?;
+    Ok(by_masters)
 }

@@ -103,6 +103,10 @@ impl Up<'_> {
         pki::host_kubeconfig(self.site.topology, self.site.paths)?;
         let installs = |node| installed(self.site.paths, node).is_none();
         let to_save = self.wishes.snapshot && self.site.topology.nodes.iter().any(installs);
+        let mut control_planes = self.site.topology.control_planes();
+        if self.site.topology.remote().is_none() && control_planes.any(installs) {
+            pki::bootstrap_ready(self.site.topology, self.site.paths)?;
+        }
         let (started, limits) = match self.site.topology.remote() {
             None => (self.machines()?, machines::limits(self.site.paths)?),
             Some(_) => (false, Limits::new(1)),
@@ -116,9 +120,9 @@ impl Up<'_> {
         let task = self.site.progress.task("cluster");
         task.stage("permissions");
         bootstrap::bindings(
+            self.site.topology,
             self.site.paths,
             &admin,
-            self.site.topology.api_port,
             limits.request(),
         )?;
         if self.site.topology.cni == Cni::Cilium {

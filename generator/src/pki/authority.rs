@@ -13,9 +13,9 @@ use super::store::Store;
 use crate::plan::Authority;
 use crate::report::WithHint;
 
-/// An authority that can sign.
+/// An authority: it signs, unless its key is elsewhere.
 pub(super) struct Signer {
-    pub(super) issuer: Issuer<'static, Key>,
+    issuer: Option<Issuer<'static, Key>>,
     pub(super) certificate_pem: String,
     /// The same certificate, decoded, to check what it has signed.
     pub(super) certificate: Pem,
@@ -51,6 +51,50 @@ impl Signer {
             Self::parse(certificate.as_bytes(), pem.as_bytes(), now, RENEW_BEFORE)?,
             true,
         ))
+    }
+
+    /// One whose key is not on this host: it checks what it has signed.
+    pub(super) fn elsewhere(
+        authority: Authority,
+        store: &Store,
+        now: OffsetDateTime,
+    ) -> Result<Self> {
+        let stem = authority.stem();
+        let path = store.path(&format!("{stem}.pem"));
+        let bring = format!(
+            "bring the certificate of the authority whose key is elsewhere: cp FILE {}",
+            path.display()
+        );
+        let bytes = store
+            .read(&format!("{stem}.pem"))?
+            .with_context(|| format!("there is no {}", path.display()))
+            .hint(bring.clone())?;
+        Self::without_key(&bytes, now)
+            .with_context(|| format!("cannot use the authority {}", path.display()))
+            .hint(bring)
+    }
+
+    /// The same from its certificate's bytes.
+    pub(super) fn without_key(certificate: &[u8], now: OffsetDateTime) -> Result<Self> {
+        let pem = certificate_pem(certificate)?;
+        check_authority(&pem, now, RENEW_BEFORE)?;
+        Ok(Self {
+            issuer: None,
+            certificate_pem: String::from_utf8(certificate.to_vec())?,
+            certificate: pem,
+        })
+    }
+
+    pub(super) fn signs(&self) -> bool {
+        self.issuer.is_some()
+    }
+
+    /// Fails where the key is elsewhere.
+    pub(super) fn issuer(&self) -> Result<&Issuer<'static, Key>> {
+        self.issuer
+            .as_ref()
+            .context("cluster.json says that the authority's key is elsewhere")
+            .hint("have it signed there: hardway pki csr NAME; hardway pki accept NAME FILE")
     }
 
     /// One that nobody has seen yet.
@@ -92,20 +136,25 @@ impl Signer {
     ) -> Result<Self> {
         let key = read_key(key)?;
         let pem = certificate_pem(certificate_bytes)?;
+        check_authority(&pem, now, left)?;
         let certificate = pem.parse_x509().context("its certificate is unusable")?;
-        ensure!(certificate.is_ca(), "its certificate is no authority's");
         ensure!(
             certificate.public_key().raw == key.subject_public_key_info(),
             "its key does not belong to its certificate"
         );
-        check_validity(&certificate, now, left)?;
         let issuer = Issuer::from_ca_cert_der(&pem.contents.as_slice().into(), key)?;
         Ok(Self {
-            issuer,
+            issuer: Some(issuer),
             certificate_pem: String::from_utf8(certificate_bytes.to_vec())?,
             certificate: pem,
         })
     }
+}
+
+fn check_authority(pem: &Pem, now: OffsetDateTime, left: Duration) -> Result<()> {
+    let certificate = pem.parse_x509().context("its certificate is unusable")?;
+    ensure!(certificate.is_ca(), "its certificate is no authority's");
+    check_validity(&certificate, now, left)
 }
 
 fn read_key(pem: &[u8]) -> Result<Key> {

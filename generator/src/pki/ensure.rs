@@ -12,7 +12,7 @@ use super::authority::Signer;
 use super::found::matching;
 use super::issue::{Leaf, Wanted};
 use super::store::Store;
-use super::{encryption, kubeconfig, service_account, ssh};
+use super::{elsewhere, encryption, kubeconfig, service_account, ssh};
 use crate::plan::{Authority, CertificateRequest, Kubeconfig, Plan};
 use crate::state::Paths;
 
@@ -53,9 +53,14 @@ pub fn ensure(plan: &Plan, asked: &Asked, paths: &Paths) -> Result<Summary> {
     let mut signers = BTreeMap::new();
     for authority in Authority::ALL {
         let wanted = asked.authority(authority);
-        let (signer, made) = Signer::ensure(authority, wanted, &store, now)?;
+        let (signer, made) = match plan.external.contains(&authority) {
+            true => (Signer::elsewhere(authority, &store, now)?, false),
+            false => Signer::ensure(authority, wanted, &store, now)?,
+        };
         summary.add(authority.stem(), made);
-        summary.notes.extend(signer.differs(authority, wanted));
+        if signer.signs() {
+            summary.notes.extend(signer.differs(authority, wanted));
+        }
         signers.insert(authority, signer);
     }
     summary.add("service-account", service_account::ensure(&store)?);
@@ -64,6 +69,7 @@ pub fn ensure(plan: &Plan, asked: &Asked, paths: &Paths) -> Result<Summary> {
         summary.add(&name, made);
     }
 
+    elsewhere::complete(plan, asked, &signers, &store, now)?;
     let leaves = plan
         .certificates
         .par_iter()
@@ -115,7 +121,7 @@ pub fn sign_in_memory(plan: &Plan, asked: &Asked) -> Result<usize> {
         .map(|authority| Ok((authority, Signer::new(asked.authority(authority), now)?)))
         .collect::<Result<BTreeMap<_, _>>>()?;
     let signed = plan.certificates.par_iter().map(|leaf| {
-        let issuer = &signers[&leaf.authority].issuer;
+        let issuer = signers[&leaf.authority].issuer()?;
         asked.leaf(leaf)?.issue(issuer, now)
     });
     Ok(signed.collect::<Result<Vec<_>>>()?.len())
@@ -151,7 +157,7 @@ fn ensure_leaf(
         (None, Some(_)) => Fate::Reissued("its certificate is missing".to_owned()),
         (None, None) => Fate::Issued,
     };
-    let leaf = wanted.issue(&signer.issuer, now)?;
+    let leaf = wanted.issue(signer.issuer()?, now)?;
     store.write(&key, leaf.key_pem.as_bytes())?;
     store.write(&certificate, &leaf.certificate_pem)?;
     Ok((leaf, fate))

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::algorithm::Algorithm;
 use super::authority::Signer;
 use super::cfssl::{Usages, hours};
+use super::elsewhere::check_foreign;
 use super::issue::{Leaf, Wanted};
 use super::key::Key;
 use super::san::San;
@@ -59,10 +60,14 @@ pub(super) fn matching(
 ) -> Result<Leaf> {
     let pem = certificate_pem(certificate)?;
     let parsed = pem.parse_x509().context("its certificate is unusable")?;
-    check_content(&parsed, wanted)?;
-    // One that lives for a week is not issued anew every day.
-    check_validity(&parsed, now, RENEW_BEFORE.min(wanted.lifetime / 3))?;
-    check_lifetime(&parsed, wanted)?;
+    if signer.signs() {
+        check_content(&parsed, wanted)?;
+        // One that lives for a week is not issued anew every day.
+        check_validity(&parsed, now, RENEW_BEFORE.min(wanted.lifetime / 3))?;
+        check_lifetime(&parsed, wanted)?;
+    } else {
+        check_foreign(&parsed, wanted, now)?;
+    }
     check_signature(&parsed, &signer.certificate.parse_x509()?)?;
     check_pair(&parsed, key)?;
     Ok(Leaf {
@@ -108,8 +113,7 @@ fn signed(certificate: &X509Certificate<'_>, authority: &X509Certificate<'_>) ->
 }
 
 fn check_lifetime(found: &X509Certificate<'_>, wanted: &Wanted) -> Result<()> {
-    let validity = found.validity();
-    let lifetime = validity.not_after.to_datetime() - validity.not_before.to_datetime();
+    let lifetime = lifetime(found);
     ensure!(
         (lifetime - wanted.lifetime).abs() < Duration::HOUR,
         "it was signed for {}, and {} are asked for",
@@ -145,6 +149,12 @@ pub(super) fn check_content(found: &X509Certificate<'_>, wanted: &Wanted) -> Res
         wanted.algorithm
     );
     Ok(())
+}
+
+/// From its first moment to its last.
+pub(super) fn lifetime(found: &X509Certificate<'_>) -> Duration {
+    let validity = found.validity();
+    validity.not_after.to_datetime() - validity.not_before.to_datetime()
 }
 
 /// Its subject alternative names; None where one is of a kind that is never issued here.

@@ -42,7 +42,7 @@ pub fn new_certificate(
         .context("cannot use the authority")?;
     let key = Key::generate(wanted.algorithm)?;
     Ok(Answer {
-        certificate: Some(wanted.sign(&key, &signer.issuer, now)?),
+        certificate: Some(wanted.sign(&key, signer.issuer()?, now)?),
         request: Some(wanted.signing_request(&key)?),
         key: Some(key.pem()),
     })

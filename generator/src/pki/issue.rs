@@ -161,6 +161,18 @@ impl Wanted {
         Ok(request.pem()?)
     }
 
+    /// A signing request with all that is asked for: names, usages, and to be no authority.
+    pub(super) fn full_request(&self, key: &Key) -> Result<String> {
+        let mut params = self.named()?;
+        params.key_usages = self.usages.basic();
+        params.extended_key_usages = self.usages.extended();
+        params.is_ca = IsCa::ExplicitNoCa;
+        let request = params
+            .serialize_request(key)
+            .context("cannot write its signing request")?;
+        Ok(request.pem()?)
+    }
+
     fn named(&self) -> Result<CertificateParams> {
         let mut params = CertificateParams::default();
         params.distinguished_name = self.subject.to_rcgen()?;

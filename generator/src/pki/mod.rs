@@ -5,11 +5,13 @@
 //! ([`with_edits`]), and for cfssl to sign; [`ensure`] signs from those very files: it
 //! makes what is missing and keeps what still matches.
 
+mod accept;
 mod algorithm;
 mod asked;
 mod authority;
 pub mod cfssl;
 mod edits;
+mod elsewhere;
 mod encryption;
 mod ensure;
 mod fingerprint;
@@ -24,6 +26,7 @@ mod kubeconfig;
 mod modes;
 mod read;
 mod renew;
+mod request;
 mod requests;
 mod san;
 mod service_account;
@@ -34,16 +37,20 @@ mod subject;
 mod uses;
 mod validity;
 
+pub use accept::{Accepted, accept};
 pub use asked::Asked;
 pub use edits::with_edits;
 pub use ensure::{Summary, ensure, sign_in_memory};
 pub use fingerprint::fingerprint;
 pub use forget::{forget, has_etcd};
-pub use identity::{Identity, admin_identity, bootstrap_identity, break_glass};
+pub use identity::{
+    Identity, admin_identity, bootstrap_done, bootstrap_identity, bootstrap_ready, break_glass,
+};
 pub use judge::{Judgement, judge};
 pub use kubeconfig::{host_kubeconfig, host_server};
 pub use read::read;
 pub use renew::{Renewal, Wish, renew};
+pub use request::{BOOTSTRAP, Request, request};
 pub use requests::requests;
 pub use show::{Shown, show, tree};
 pub use ssh::{ssh_client_key, ssh_host};

@@ -46,23 +46,26 @@ impl Loose {
 
 /// Whatever of the PKI others may read, write or enter; links are followed by nobody.
 pub(super) fn loose(paths: &Paths) -> Result<Vec<Loose>> {
-    let folder = paths.pki();
     let mut all: Vec<Loose> = Vec::new();
     all.extend(look(&paths.state(), FOLDER)?);
-    all.extend(look(&folder, FOLDER)?);
     all.extend(look(&paths.kubeconfig(), file::PRIVATE)?);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        // No folder yet, or no folder at all: whoever writes into it says so.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(all);
+    for folder in [paths.pki(), paths.requests()] {
+        all.extend(look(&folder, FOLDER)?);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            // No folder yet, or no folder at all: whoever writes into it says so.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                continue;
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+            }
+        };
+        for entry in entries {
+            all.extend(look(&entry?.path(), file::PRIVATE)?);
         }
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
-        }
-    };
-    for entry in entries {
-        all.extend(look(&entry?.path(), file::PRIVATE)?);
     }
     all.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(all)

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::asked::Asked;
 use super::authority::Signer;
+use super::elsewhere;
 use super::found::certificate_pem;
 use super::issue::{Leaf, Wanted};
 use super::key::Key;
@@ -57,6 +58,7 @@ pub fn renew(
     wish: &Wish<'_>,
 ) -> Result<Vec<Renewal>> {
     let leaves = chosen(plan, wish.names)?;
+    elsewhere::refuse(plan, &leaves)?;
     let asked = Asked::read(plan, &paths.hosts().join("pki"))?;
     let (store, now) = (Store::of(paths), OffsetDateTime::now_utc());
     let readers = Readers::of(plan);
@@ -72,7 +74,7 @@ pub fn renew(
             let key_file = format!("{}-key.pem", leaf.name);
             let (key, new_key) = key(&store, &key_file, wanted, wish.new_key)?;
             let issued = Leaf {
-                certificate_pem: wanted.sign(&key, &signer.issuer, now)?,
+                certificate_pem: wanted.sign(&key, signer.issuer()?, now)?,
                 key_pem: key.pem(),
             };
             let certificate_file = format!("{}.pem", leaf.name);

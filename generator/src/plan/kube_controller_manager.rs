@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::kube_apiserver::{self, USER};
 use super::{Component, flags, pki, words};
-use crate::topology::{Cni, Topology};
+use crate::topology::{Authority, Cni, Topology};
 
 pub(super) const NAME: &str = "kube-controller-manager";
 
@@ -17,8 +17,6 @@ pub(super) fn component(topology: &Topology) -> Component {
         ("authorization-kubeconfig", json!(kubeconfig)),
         ("bind-address", json!("127.0.0.1")),
         ("cluster-name", json!(topology.name)),
-        ("cluster-signing-cert-file", json!(pki("ca.pem"))),
-        ("cluster-signing-key-file", json!(pki("ca-key.pem"))),
         ("kubeconfig", json!(kubeconfig)),
         ("leader-elect", json!(true)),
         ("profiling", json!(false)),
@@ -30,6 +28,13 @@ pub(super) fn component(topology: &Topology) -> Component {
         ("service-cluster-ip-range", json!(topology.network.services)),
         ("use-service-account-credentials", json!(true)),
     ]);
+    // Without both, it starts no signer of CertificateSigningRequests, and says so.
+    if !topology.is_external(Authority::Cluster) {
+        flags.extend([
+            ("cluster-signing-cert-file".into(), json!(pki("ca.pem"))),
+            ("cluster-signing-key-file".into(), json!(pki("ca-key.pem"))),
+        ]);
+    }
     match topology.cni {
         Cni::Cilium => {
             flags.insert("allocate-node-cidrs".into(), json!(true));

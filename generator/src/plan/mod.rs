@@ -27,10 +27,11 @@ pub use network::{
 pub use shared::{Shared, shared};
 pub use ssh::{AUTHORIZED_KEYS as SSH_AUTHORIZED_KEYS, PORT as SSH_PORT, host_key as ssh_host_key};
 pub use types::{
-    Authority, CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile,
-    Plan, Usage, WaitFor,
+    CertificateRequest, Component, ConfigFile, Format, Kubeconfig, NodePlan, PkiFile, Plan, Usage,
+    WaitFor,
 };
 
+pub use crate::topology::Authority;
 use crate::topology::Topology;
 
 /// The folder on a node that holds its keys, certificates and kubeconfigs.
@@ -46,6 +47,7 @@ pub fn plan(topology: &Topology) -> Plan {
             .iter()
             .map(|node| node::plan(topology, node))
             .collect(),
+        external: topology.external_authorities.clone(),
         certificates,
         kubeconfigs,
     }

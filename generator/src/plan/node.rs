@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Component, NodePlan, PkiFile, etcd, kube_apiserver, network};
 use super::{containerd, kube_controller_manager, kube_proxy, kube_scheduler, kubelet, ssh};
-use crate::topology::{Cni, Machine, Node, Role, Topology};
+use crate::topology::{Authority, Cni, Machine, Node, Role, Topology};
 
 pub(super) fn plan(topology: &Topology, node: &Node) -> NodePlan {
     NodePlan {
@@ -83,7 +83,6 @@ fn pki_files(topology: &Topology, node: &Node) -> BTreeMap<String, PkiFile> {
             reads(
                 kube_apiserver::USER,
                 &[
-                    "ca-key.pem",
                     "encryption-config.yaml",
                     "front-proxy-client-key.pem",
                     "front-proxy-client.pem",
@@ -98,6 +97,9 @@ fn pki_files(topology: &Topology, node: &Node) -> BTreeMap<String, PkiFile> {
                     "service-account-key.pem",
                 ],
             );
+            if !topology.is_external(Authority::Cluster) {
+                reads(kube_apiserver::USER, &["ca-key.pem"]);
+            }
         }
         Role::Worker => {
             reads(

@@ -26,6 +26,7 @@ pub(crate) fn topology(cni: Cni, mode: NetworkMode) -> Topology {
         modules: Vec::new(),
     };
     Topology {
+        external_authorities: Vec::new(),
         name: "tiny".into(),
         kubernetes_version: "1.36".into(),
         versions: crate::tables::Versions::minors("1.36").unwrap(),

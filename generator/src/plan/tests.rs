@@ -112,6 +112,32 @@ fn nodes_get_the_files_that_they_name_and_no_others() {
     }
 }
 
+/// Whose key is elsewhere signs nothing on a node either, and no key is sent there.
+#[test]
+fn the_key_of_an_authority_elsewhere_goes_nowhere() {
+    let here = topology(Cni::Bridge, NetworkMode::Segment);
+    let mut elsewhere = here.clone();
+    elsewhere.external_authorities = vec![Authority::Cluster];
+    let (here, elsewhere) = (plan(&here), plan(&elsewhere));
+    let lost = |pick: &dyn Fn(&NodePlan) -> BTreeSet<String>| -> Vec<String> {
+        let nodes = here.nodes.iter().zip(&elsewhere.nodes);
+        let lost = nodes.flat_map(|(here, elsewhere)| &pick(here) - &pick(elsewhere));
+        lost.collect()
+    };
+    assert_eq!(
+        lost(&|node| node.pki.keys().cloned().collect()),
+        ["ca-key.pem"]
+    );
+    let flags = |node: &NodePlan| {
+        let flags = node.components.values().flat_map(|one| one.flags.keys());
+        flags.cloned().collect()
+    };
+    assert_eq!(
+        lost(&flags),
+        ["cluster-signing-cert-file", "cluster-signing-key-file"]
+    );
+}
+
 /// Every file that a node gets is one that the PKI makes.
 #[test]
 fn files_of_the_pki_exist() {

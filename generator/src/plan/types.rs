@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::topology::{NodeName, Role};
+use crate::topology::{Authority, NodeName, Role};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// Sorted by name, like the topology's.
     pub nodes: Vec<NodePlan>,
+    /// Whose keys are not on this host, sorted: what they sign comes from elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<Authority>,
     /// Every leaf certificate, sorted by name. The authorities are those that they name.
     pub certificates: Vec<CertificateRequest>,
     /// Every kubeconfig, sorted by name.
@@ -96,39 +99,6 @@ pub enum Format {
 pub struct PkiFile {
     /// The user whose process reads it.
     pub user: String,
-}
-
-/// Kubernetes' three separate trust domains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Authority {
-    /// `ca`: the API server, its clients and the kubelets.
-    Cluster,
-    /// `etcd-ca`: etcd and who may read it.
-    Etcd,
-    /// `front-proxy-ca`: the API server calling aggregated APIs on someone's behalf.
-    FrontProxy,
-}
-
-impl Authority {
-    pub const ALL: [Authority; 3] = [Authority::Cluster, Authority::Etcd, Authority::FrontProxy];
-
-    /// The stem of its files: `<stem>.pem`, `<stem>-key.pem`, `<stem>-csr.json`.
-    pub fn stem(self) -> &'static str {
-        match self {
-            Authority::Cluster => "ca",
-            Authority::Etcd => "etcd-ca",
-            Authority::FrontProxy => "front-proxy-ca",
-        }
-    }
-
-    pub fn common_name(self) -> &'static str {
-        match self {
-            Authority::Cluster => "kubernetes-ca",
-            Authority::Etcd => "etcd-ca",
-            Authority::FrontProxy => "front-proxy-ca",
-        }
-    }
 }
 
 /// What a leaf certificate must say.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::authority::Authority;
 use super::clash::Claim;
 use super::env::Setting;
 use super::input;
@@ -122,6 +123,7 @@ pub(super) fn check(
     );
     remote::kinds(&mut checker, input, &drafts);
     cni(&mut checker, input, &drafts);
+    let external_authorities = external(&mut checker, input);
     let macs = nodes::macs(&mut checker, &drafts);
     let ports = ports(&mut checker, input, settings, &drafts, &ranges);
 
@@ -191,6 +193,7 @@ pub(super) fn check(
             segment,
         },
         api_port: ports.api,
+        external_authorities,
         nodes,
     })
 }
@@ -214,6 +217,27 @@ fn cni(checker: &mut Checker<'_>, input: &input::Cluster, drafts: &[Draft<'_>]) 
             "write \"cni\": \"bridge\", or set \"mode\": \"segment\"",
         );
     }
+}
+
+/// Sorted; each is said once.
+fn external(checker: &mut Checker<'_>, input: &input::Cluster) -> Vec<Authority> {
+    let mut all: Vec<Authority> = Vec::new();
+    for (index, authority) in input.external_authorities.iter().enumerate() {
+        let path = format!("externalAuthorities[{index}]");
+        if checker.document.is_bad(&path) {
+            continue;
+        }
+        if all.contains(authority) {
+            checker.problem(
+                &path,
+                format!("{:?} is already in this list", authority.stem()),
+                "delete one of the two",
+            );
+        }
+        all.push(*authority);
+    }
+    all.sort();
+    all
 }
 
 fn domain(text: &str) -> Result<(), Refusal> {

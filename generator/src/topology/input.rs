@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::authority::Authority;
 use super::types::{Cni, NetworkMode, Role};
 use crate::tables;
 
@@ -46,6 +47,10 @@ pub(super) struct Cluster {
     #[serde(default = "default_ssh_port_base")]
     #[schemars(range(min = 1, max = 65535))]
     pub(super) ssh_port_base: u16,
+    /// Authorities whose keys are elsewhere: `hardway pki csr` writes what they are to sign,
+    /// `hardway pki accept` takes what they signed. Without the key of `ca`, nodes sign no CertificateSigningRequest.
+    #[serde(default)]
+    pub(super) external_authorities: Vec<Authority>,
     #[serde(default)]
     pub(super) machines: Machines,
     /// The nodes by name, a DNS label: one control plane and at least one worker.

@@ -6,6 +6,7 @@
 //! `check` (with `nodes`, `ranges`, `ports` and `machines`) makes the types; each collects every
 //! [`Problems`] it finds instead of stopping.
 
+mod authority;
 mod check;
 mod clash;
 mod env;
@@ -20,6 +21,7 @@ mod read;
 mod remote;
 mod types;
 
+pub use authority::Authority;
 pub use env::KEYS as ENVIRONMENT;
 pub use input::schema;
 pub use load::{Sources, default_env, default_json, default_schema, find, load, parse};

@@ -265,7 +265,11 @@ fn gap(schema: &Value) -> Value {
     match kind_wanted(schema) {
         "object" => Value::Object(Map::new()),
         "integer" => Value::from(0),
-        _ => Value::from(""),
+        _ => Value::from(
+            choices(schema)
+                .and_then(|words| words.first().copied())
+                .unwrap_or(""),
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::authority::Authority;
 use crate::tables::Versions;
 
 /// A whole cluster.
@@ -26,6 +27,9 @@ pub struct Topology {
     pub network: Network,
     /// The TCP port of the API server on the host's 127.0.0.1.
     pub api_port: u16,
+    /// Whose keys are not on this host, sorted: what they sign comes from elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub external_authorities: Vec<Authority>,
     /// Sorted by name; at least one control plane and one worker.
     pub nodes: Vec<Node>,
 }
@@ -333,6 +337,11 @@ impl Topology {
 
     pub fn workers(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| node.role == Role::Worker)
+    }
+
+    /// Whether the key of `authority` is not on this host.
+    pub fn is_external(&self, authority: Authority) -> bool {
+        self.external_authorities.contains(&authority)
     }
 
     /// A node that is a machine of the user's own, if the cluster's are.

@@ -73,7 +73,7 @@ fn the_first_administrator_lives_for_ten_minutes_in_memory() {
     let cluster = Cluster::new();
     cluster.ensure();
     let before = cluster.files();
-    let identity = pki::bootstrap_identity(&cluster.paths).unwrap();
+    let identity = pki::bootstrap_identity(&cluster.topology, &cluster.paths).unwrap();
     assert_eq!(cluster.files(), before);
     assert_eq!(identity.ca_pem, cluster.read("ca.pem"));
     let (_, pem) = parse_x509_pem(identity.certificate_pem.as_bytes()).unwrap();

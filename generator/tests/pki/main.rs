@@ -7,6 +7,7 @@
 mod cfssl;
 mod drop_in;
 mod edits;
+mod elsewhere;
 mod identities;
 mod judge;
 mod keep;

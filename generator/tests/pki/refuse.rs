@@ -131,7 +131,7 @@ fn nothing_is_there_yet() {
     let cluster = Cluster::new();
     let told = [
         render(&pki::admin_identity(&cluster.paths).unwrap_err()),
-        render(&pki::bootstrap_identity(&cluster.paths).unwrap_err()),
+        render(&pki::bootstrap_identity(&cluster.topology, &cluster.paths).unwrap_err()),
         render(&pki::host_kubeconfig(&cluster.topology, &cluster.paths).unwrap_err()),
         render(&pki::node_files(&cluster.plan.nodes[1], &cluster.paths).unwrap_err()),
     ]

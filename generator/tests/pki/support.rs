@@ -86,6 +86,15 @@ impl Cluster {
         cluster
     }
 
+    /// One whose authorities' keys are elsewhere; nothing is generated.
+    pub(crate) fn external(authorities: &[&str]) -> Self {
+        let mut json: Value = serde_json::from_str(DEFAULT).unwrap();
+        json["externalAuthorities"] = json!(authorities);
+        let cluster = Self::with(&json);
+        fs::write(cluster.paths.cluster_json(), json.to_string()).unwrap();
+        cluster
+    }
+
     /// `hardway …` in the cluster's folder.
     pub(crate) fn hardway(&self, arguments: &[&str]) -> Told {
         let output = assert_cmd::Command::cargo_bin("hardway")

@@ -1,14 +1,14 @@
 //! `hardway pki gencert`: `cfssl gencert`, flag for flag.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::super::print;
+use super::read::file as read;
 use crate::pki::cfssl::Config;
-use crate::pki::{self, gencert};
+use crate::pki::gencert;
 use crate::report::WithHint;
 
 /// Make a key and sign a certificate, as `cfssl gencert` does; prints cfssl's JSON
@@ -83,16 +83,4 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     .with_context(cannot)?;
     print::text(&answer.text())?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn read(path: &Path) -> Result<pki::Bytes> {
-    let cannot = || format!("cannot read {}", path.display());
-    if path == Path::new("-") {
-        return pki::read(std::io::stdin().lock()).with_context(cannot);
-    }
-    let file = File::open(path)
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(cannot)
-        .hint("give the name of a file that is there, or - for standard input")?;
-    pki::read(file).with_context(cannot)
 }

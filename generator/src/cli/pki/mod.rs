@@ -8,9 +8,12 @@ use clap::Subcommand;
 
 use super::Global;
 
+mod accept;
 mod break_glass;
+mod csr;
 mod gencert;
 mod json;
+mod read;
 mod renew;
 mod show;
 mod verify;
@@ -27,6 +30,8 @@ enum Action {
     Show(show::Args),
     Verify(verify::Args),
     Renew(renew::Args),
+    Csr(csr::Args),
+    Accept(accept::Args),
     BreakGlass(break_glass::Args),
     Gencert(gencert::Args),
     Json(json::Args),
@@ -37,6 +42,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         Action::Show(args) => show::run(global, args),
         Action::Verify(args) => verify::run(global, args),
         Action::Renew(args) => renew::run(global, args),
+        Action::Csr(args) => csr::run(global, args),
+        Action::Accept(args) => accept::run(global, args),
         Action::BreakGlass(args) => break_glass::run(global, args),
         Action::Gencert(args) => gencert::run(args),
         Action::Json(args) => json::run(args),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::{Global, print};
 use crate::cluster::lock;
-use crate::pki::{self, Renewal, Wish};
+use crate::pki::{self, Use, Wish};
 use crate::plan::plan;
 use crate::topology;
 
@@ -49,7 +49,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         true => renew()?,
         false => lock::hold(&paths, "pki renew", renew)?,
     };
-    let units = units(&renewed);
+    let units = units(renewed.iter().flat_map(|one| &one.used));
     if args.json {
         print::json(&json!({
             "written": !args.dry_run,
@@ -80,27 +80,41 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             }
         );
     }
-    if !units.is_empty() {
-        text += "who reads them, and goes on with the old ones until it starts again:\n";
-        for (node, units) in &units {
-            let names: Vec<&str> = units.iter().map(|unit| &**unit).collect();
-            let _ = writeln!(text, "  {node}: {}", names.join(", "));
-        }
-        let nodes: Vec<&str> = units.keys().map(|node| &**node).collect();
-        let _ = writeln!(
-            text,
-            "to bring them there: hardway apply {}",
-            nodes.join(" ")
-        );
-    }
+    text += &told(&units);
     print::text(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Who reads the files of one certificate, and what brings them there.
+pub(super) fn restart(used: &[Use]) -> String {
+    told(&units(used))
+}
+
+fn told(units: &Units<'_>) -> String {
+    if units.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        "who reads them, and goes on with the old ones until it starts again:\n".to_owned();
+    for (node, units) in units {
+        let names: Vec<&str> = units.iter().map(|unit| &**unit).collect();
+        let _ = writeln!(text, "  {node}: {}", names.join(", "));
+    }
+    let nodes: Vec<&str> = units.keys().map(|node| &**node).collect();
+    let _ = writeln!(
+        text,
+        "to bring them there: hardway apply {}",
+        nodes.join(" ")
+    );
+    text
+}
+
 /// By node.
-fn units(renewed: &[Renewal]) -> BTreeMap<&str, BTreeSet<&str>> {
-    let mut units: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for one in renewed.iter().flat_map(|one| &one.used) {
+type Units<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+fn units<'a>(used: impl IntoIterator<Item = &'a Use>) -> Units<'a> {
+    let mut units: Units<'_> = BTreeMap::new();
+    for one in used {
         let components = one.components.iter().map(|name| &**name);
         units.entry(&one.node).or_default().extend(components);
     }

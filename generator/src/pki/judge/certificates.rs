@@ -56,6 +56,11 @@ impl<'a> Scene<'a> {
         authorities.chain(leaves).collect()
     }
 
+    /// Whether the key that signs it, or is its own, is elsewhere.
+    fn is_external(&self, one: &One<'_>) -> bool {
+        self.plan.external.contains(&one.authority)
+    }
+
     /// Each file is one whole certificate, and its authority signed it.
     pub(super) fn chains(&self, all: &[One<'_>]) -> Judgement {
         let mut wrong: Vec<String> = all
@@ -99,9 +104,31 @@ impl<'a> Scene<'a> {
                 check_pair(found, &key)
             })
         };
-        let wrong = all.iter().filter_map(key).collect();
-        let well = format!("{} keys, each its certificate's", all.len());
-        Judgement::new("keys", wrong, well, "hardway generate")
+        let elsewhere = |one: &&One<'_>| one.leaf.is_none() && self.is_external(one);
+        let mut wrong: Vec<String> = all
+            .iter()
+            .filter(|one| !elsewhere(one))
+            .filter_map(key)
+            .collect();
+        let mut remedy = "hardway generate".to_owned();
+        let mut away = Vec::new();
+        for one in all.iter().filter(elsewhere) {
+            away.push(one.name);
+            let path = self.store.path(&format!("{}-key.pem", one.name));
+            if path.exists() {
+                let path = path.display();
+                remedy = format!("rm {path}");
+                wrong.push(format!(
+                    "{}: cluster.json says that its key is elsewhere, and here is {path}",
+                    one.name
+                ));
+            }
+        }
+        let mut well = format!("{} keys, each its certificate's", all.len() - away.len());
+        if !away.is_empty() {
+            well += &format!("; elsewhere: {}", away.join(", "));
+        }
+        Judgement::new("keys", wrong, well, &remedy)
     }
 
     pub(super) fn expiry(&self, all: &[One<'_>], left: Duration) -> Judgement {
@@ -128,9 +155,13 @@ impl<'a> Scene<'a> {
         });
         // An authority has no file to renew: whoever trusts it has to be told.
         let names: Vec<&str> = late.iter().map(|(_, name)| *name).collect();
-        let remedy = match late.iter().all(|(leaf, _)| *leaf) {
-            true => format!("hardway pki renew {}", names.join(" ")),
-            false => "hardway generate".to_owned(),
+        let elsewhere = all
+            .iter()
+            .any(|one| names.contains(&one.name) && self.is_external(one));
+        let remedy = match (late.iter().all(|(leaf, _)| *leaf), elsewhere) {
+            (true, false) => format!("hardway pki renew {}", names.join(" ")),
+            (true, true) => format!("hardway pki csr {}", names.join(" ")),
+            (false, _) => "hardway generate".to_owned(),
         };
         Judgement::new("expiry", wrong, well, &remedy)
     }
