@@ -15,6 +15,7 @@ mod drain;
 mod follow;
 mod fresh;
 mod host;
+pub mod import;
 pub mod install;
 pub(crate) mod interrupt;
 mod limits;

@@ -62,7 +62,8 @@ impl Signer {
         let stem = authority.stem();
         let path = store.path(&format!("{stem}.pem"));
         let bring = format!(
-            "bring the certificate of the authority whose key is elsewhere: cp FILE {}",
+            "bring the certificate of the authority whose key is elsewhere: hardway pki import DIR; \
+             or cp FILE {}",
             path.display()
         );
         let bytes = store

@@ -19,6 +19,7 @@ mod forget;
 mod found;
 pub mod gencert;
 mod identity;
+mod import;
 mod issue;
 mod judge;
 mod key;
@@ -46,6 +47,7 @@ pub use forget::{forget, has_etcd};
 pub use identity::{
     Identity, admin_identity, bootstrap_done, bootstrap_identity, bootstrap_ready, break_glass,
 };
+pub use import::{Imported, asked as asked_for, look};
 pub use judge::{Judgement, judge};
 pub use kubeconfig::{host_kubeconfig, host_server};
 pub use read::read;

@@ -65,7 +65,7 @@ pub fn request(plan: &Plan, paths: &Paths, names: &[String]) -> Result<Vec<Reque
 pub(super) fn leaf_named<'a>(plan: &'a Plan, name: &str) -> Result<&'a CertificateRequest> {
     if Authority::ALL.iter().any(|one| one.stem() == name) {
         return Err(anyhow!("{name} is an authority, which nobody else signs"))
-            .hint("renew, csr and accept are for what authorities sign; hardway pki show lists it");
+            .hint("take one over, or its certificate alone: hardway pki import DIR");
     }
     let found = plan.certificates.iter().find(|leaf| leaf.name == name);
     found.ok_or_else(|| {

@@ -8,6 +8,7 @@ use super::key::Key;
 use super::store::Store;
 use crate::report::WithHint;
 
+pub(super) const STEM: &str = "service-account";
 pub(super) const PUBLIC: &str = "service-account.pem";
 pub(super) const PRIVATE: &str = "service-account-key.pem";
 

@@ -41,6 +41,10 @@ impl Store {
         Ok((Self::of(paths), mended))
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

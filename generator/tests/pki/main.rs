@@ -9,6 +9,7 @@ mod drop_in;
 mod edits;
 mod elsewhere;
 mod identities;
+mod import;
 mod judge;
 mod keep;
 mod refuse;

@@ -12,6 +12,7 @@ mod accept;
 mod break_glass;
 mod csr;
 mod gencert;
+mod import;
 mod json;
 mod read;
 mod renew;
@@ -30,6 +31,7 @@ enum Action {
     Show(show::Args),
     Verify(verify::Args),
     Renew(renew::Args),
+    Import(import::Args),
     Csr(csr::Args),
     Accept(accept::Args),
     BreakGlass(break_glass::Args),
@@ -42,6 +44,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         Action::Show(args) => show::run(global, args),
         Action::Verify(args) => verify::run(global, args),
         Action::Renew(args) => renew::run(global, args),
+        Action::Import(args) => import::run(global, args),
         Action::Csr(args) => csr::run(global, args),
         Action::Accept(args) => accept::run(global, args),
         Action::BreakGlass(args) => break_glass::run(global, args),

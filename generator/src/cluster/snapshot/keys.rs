@@ -1,6 +1,7 @@
 //! The PKI and the kubeconfig of a snapshot's time, kept beside its record: a later
 //! `generate` may have replaced what the machines' disks still depend on.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -55,15 +56,21 @@ pub(super) fn expired(paths: &Paths, name: &Name, now: OffsetDateTime) -> Result
 pub(super) fn bring_back(paths: &Paths, name: &Name) -> Result<()> {
     let swap = Swap::of(paths);
     swap.prepare(&folder(paths, name))?;
-    while swap.under_way() {
-        if let Err(error) = swap.step() {
-            swap.undo()?;
-            return Err(error);
-        }
-    }
-    // What it leaves is removed by the next run, if not by this one.
-    let _ = swap.finish();
-    Ok(())
+    swap.carry_out()
+}
+
+/// Puts `files` in the place of the whole PKI. Where that fails, what was there stays.
+pub(in crate::cluster) fn replace(
+    paths: &Paths,
+    files: &BTreeMap<String, pki::Bytes>,
+) -> Result<()> {
+    let swap = Swap::of(paths);
+    swap.stage(|scrap| {
+        files
+            .iter()
+            .try_for_each(|(name, bytes)| file::replace(&scrap.join(name), bytes, file::PRIVATE))
+    })?;
+    swap.carry_out()
 }
 
 /// Finishes what a restore that was killed has begun, for who needs no lock otherwise.
@@ -109,10 +116,27 @@ impl Swap {
 
     /// From its last rename on there is no way but forward.
     fn prepare(&self, copy: &Path) -> Result<()> {
+        self.stage(|scrap| copy_files(copy, scrap))
+    }
+
+    fn stage(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         remove_folder(&self.scrap)?;
         private_folder(&self.scrap)?;
-        copy_files(copy, &self.scrap)?;
+        fill(&self.scrap)?;
         rename(&self.scrap, &self.new)
+    }
+
+    /// All steps; where one fails, back to what was.
+    fn carry_out(&self) -> Result<()> {
+        while self.under_way() {
+            if let Err(error) = self.step() {
+                self.undo()?;
+                return Err(error);
+            }
+        }
+        // What it leaves is removed by the next run, if not by this one.
+        let _ = self.finish();
+        Ok(())
     }
 
     /// The kubeconfig comes with the new PKI, and goes to its own place last.

@@ -17,7 +17,7 @@ use time::format_description::well_known::Rfc3339;
 
 use self::guests::Guests;
 pub use self::keys::finish_restore;
-pub(super) use self::keys::settle as settle_keys;
+pub(super) use self::keys::{replace as replace_keys, settle as settle_keys};
 pub use self::name::Name;
 use self::record::Cluster;
 pub use self::record::{Kind, Record};
