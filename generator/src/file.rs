@@ -18,9 +18,14 @@ pub const PRIVATE: u32 = 0o600;
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let replace = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
         // A temporary file is the owner's alone from the moment it is made.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = match tempfile::NamedTempFile::new_in(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(folder)?;
+                tempfile::NamedTempFile::new_in(folder)?
+            }
+            made => made?,
+        };
         file.write_all(bytes)?;
         if mode != PRIVATE {
             file.as_file()

@@ -1,12 +1,12 @@
 //! Who reads a file of the PKI: on which node, and which of its components.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::json;
 
-use crate::plan::{NodePlan, PKI_FOLDER, Plan};
+use crate::plan::{PKI_FOLDER, Plan};
 
 /// One node's readers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,47 +21,42 @@ impl fmt::Display for Use {
     }
 }
 
-/// Which components name which file: by node, then by the file's name.
-pub(super) struct Readers<'a>(Vec<(&'a NodePlan, BTreeMap<&'a str, Vec<&'a str>>)>);
+/// Which components name which file, and on which nodes.
+pub(super) struct Readers<'a> {
+    plan: &'a Plan,
+    /// File → place of the node in the plan, and the component.
+    of_file: HashMap<&'a str, Vec<(usize, &'a str)>>,
+}
 
 impl<'a> Readers<'a> {
     pub(super) fn of(plan: &'a Plan) -> Self {
-        let node = |node: &'a NodePlan| {
-            let written: Vec<(&str, String)> = node
-                .components
-                .iter()
-                .map(|(name, component)| {
-                    let config = component.config.as_ref().map(|config| &config.value);
-                    (name.as_str(), json!([component.flags, config]).to_string())
-                })
-                .collect();
-            let files = node.pki.keys().map(|file| {
-                let path = format!("{PKI_FOLDER}/{file}");
-                let readers = written.iter().filter(|(_, text)| text.contains(&path));
-                (file.as_str(), readers.map(|(name, _)| *name).collect())
-            });
-            (node, files.collect())
-        };
-        Self(plan.nodes.iter().map(node).collect())
+        let mut of_file: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
+        for (place, node) in plan.nodes.iter().enumerate() {
+            for (name, component) in &node.components {
+                let config = component.config.as_ref().map(|config| &config.value);
+                let text = json!([component.flags, config]).to_string();
+                for file in node.pki.keys() {
+                    if text.contains(&format!("{PKI_FOLDER}/{file}")) {
+                        of_file.entry(file).or_default().push((place, name));
+                    }
+                }
+            }
+        }
+        Self { plan, of_file }
     }
 
     /// Of all these files together.
     pub(super) fn read(&self, files: &[String]) -> Vec<Use> {
-        let of_node = |(node, readers): &(&NodePlan, BTreeMap<&str, Vec<&str>>)| {
-            let mut components: Vec<String> = files
-                .iter()
-                .filter_map(|file| readers.get(file.as_str()))
-                .flatten()
-                .map(|name| (*name).to_owned())
-                .collect();
-            components.sort();
-            components.dedup();
-            (!components.is_empty()).then(|| Use {
-                node: node.name.to_string(),
-                components,
-            })
-        };
-        self.0.iter().filter_map(of_node).collect()
+        let mut by_node: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        let readers = files.iter().filter_map(|file| self.of_file.get(&**file));
+        for (place, component) in readers.flatten() {
+            by_node.entry(*place).or_default().insert(component);
+        }
+        let uses = by_node.into_iter().map(|(place, components)| Use {
+            node: self.plan.nodes[place].name.to_string(),
+            components: components.into_iter().map(str::to_owned).collect(),
+        });
+        uses.collect()
     }
 }
 

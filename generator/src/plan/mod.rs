@@ -32,20 +32,30 @@ pub use types::{
 };
 
 pub use crate::topology::Authority;
-use crate::topology::Topology;
+use crate::topology::{Node, Topology};
 
 /// The folder on a node that holds its keys, certificates and kubeconfigs.
 pub const PKI_FOLDER: &str = "/var/lib/hardway/pki";
 
 /// Plans a whole cluster.
 pub fn plan(topology: &Topology) -> Plan {
+    of_nodes(topology, node::plan)
+}
+
+/// All but the nodes' options, for whoever asks after the PKI alone: among the options
+/// every node names every other, which is a gigabyte for a thousand of them.
+pub fn without_options(topology: &Topology) -> Plan {
+    of_nodes(topology, node::without_options)
+}
+
+fn of_nodes(topology: &Topology, of_node: fn(&Topology, &Node) -> NodePlan) -> Plan {
     let certificates = certificates::requests(topology);
     let kubeconfigs = certificates::kubeconfigs(topology);
     Plan {
         nodes: topology
             .nodes
             .iter()
-            .map(|node| node::plan(topology, node))
+            .map(|node| of_node(topology, node))
             .collect(),
         external: topology.external_authorities.clone(),
         certificates,

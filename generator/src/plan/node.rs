@@ -11,11 +11,18 @@ use crate::topology::{Authority, Cni, Machine, Node, Role, Topology};
 
 pub(super) fn plan(topology: &Topology, node: &Node) -> NodePlan {
     NodePlan {
+        options: options(topology, node),
+        ..without_options(topology, node)
+    }
+}
+
+pub(super) fn without_options(topology: &Topology, node: &Node) -> NodePlan {
+    NodePlan {
         name: node.name.clone(),
         role: node.role,
         components: components(topology, node),
         pki: pki_files(topology, node),
-        options: options(topology, node),
+        options: BTreeMap::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::{Global, print};
 use crate::cluster::lock;
 use crate::pki::{self, Use, Wish};
-use crate::plan::plan;
+use crate::plan;
 use crate::topology;
 
 /// Issue certificates anew, from hosts/pki/*.json, each with the key that it has
@@ -38,7 +38,7 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
-    let plan = plan(&topology);
+    let plan = plan::without_options(&topology);
     let wish = Wish {
         names: (!args.all).then_some(&args.names[..]),
         new_key: args.new_key,

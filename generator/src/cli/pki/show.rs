@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::super::{Global, print};
 use crate::pki;
-use crate::plan::plan;
+use crate::plan;
 use crate::topology;
 
 /// Every authority and what it signed: for whom, for what, until when, and who uses it
@@ -22,7 +22,11 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
-    let all = pki::show(&plan(&topology), &paths, args.name.as_deref())?;
+    let all = pki::show(
+        &plan::without_options(&topology),
+        &paths,
+        args.name.as_deref(),
+    )?;
     match (args.json, &all[..]) {
         (true, _) => print::json(&all)?,
         (false, [one]) => print::text(&one.text())?,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::{Global, print};
 use crate::pki;
-use crate::plan::plan;
+use crate::plan;
 use crate::report::FAILED;
 use crate::topology;
 
@@ -28,7 +28,7 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
-    let plan = plan(&topology);
+    let plan = plan::without_options(&topology);
     let all = pki::judge(&plan, &paths, args.days, &pki::host_server(&topology))?;
     let failed: Vec<_> = all.iter().filter(|one| !one.passed).collect();
     if args.json {
