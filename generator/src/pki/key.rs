@@ -19,6 +19,8 @@ pub(super) struct Key {
 }
 
 const PKCS8: &str = "PRIVATE KEY";
+/// cfssl's word for PKCS#8 with this one kind of key; Go reads it too, openssl does not.
+const CFSSL_ED25519: &str = "Ed25519 PRIVATE KEY";
 
 impl Key {
     pub(super) fn generate(algorithm: Algorithm) -> Result<Self> {
@@ -45,7 +47,10 @@ impl Key {
             _ if said.ends_with(PKCS8) => bail!("it is not whole, or wants a password"),
             _ => bail!("it holds {said:?}, not \"{PKCS8}\" (PKCS#8)"),
         };
-        ensure!(said == label, "it holds {label:?} and calls it {said:?}");
+        ensure!(
+            said == label || said == CFSSL_ED25519 && label == PKCS8,
+            "it holds {label:?} and calls it {said:?}"
+        );
         let pair = KeyPair::try_from(&key)?;
         let read = Self { pair, label };
         // An RSA key of another length signs with another hash.

@@ -178,6 +178,25 @@ fn names_of_every_kind_and_the_newest_kind_of_key() {
     );
 }
 
+/// cfssl 1.7 labels this kind of PKCS#8 with a word of its own.
+#[test]
+fn an_ed25519_authority_as_cfssl_writes_it_signs() {
+    let folder = folder();
+    let request = json!({ "CN": "ca", "key": { "algo": "ed25519" } });
+    fs::write(folder.path().join("ca-csr.json"), request.to_string()).unwrap();
+    shell(
+        folder.path(),
+        "hardway pki gencert -initca ca-csr.json | hardway pki json -bare ca && \
+         sed -i 's/ PRIVATE/ Ed25519 PRIVATE/' ca-key.pem && \
+         grep -c 'Ed25519 PRIVATE KEY-' ca-key.pem && \
+         hardway pki gencert -ca ca.pem -ca-key ca-key.pem node-csr.json | \
+         hardway pki json -bare node",
+    )
+    .unwrap();
+    let verify = ["verify", "-CAfile", "ca.pem", "node.pem"];
+    crate::support::run("openssl", folder.path(), &verify);
+}
+
 #[test]
 fn what_is_refused_and_in_which_words() {
     let folder = folder();
