@@ -43,8 +43,12 @@ hardway.overrideAttrs {
     pkgs.xorriso
   ];
   doCheck = true;
-  # A snapshot that differs is a failure, not a file to write.
-  env.INSTA_UPDATE = "no";
+  env = {
+    # As in ../.cargo/config.toml.
+    AWS_LC_SYS_NO_JITTER_ENTROPY = "1";
+    # A snapshot that differs is a failure, not a file to write.
+    INSTA_UPDATE = "no";
+  };
   preCheck = ''
     export HOME=$TMPDIR/home NIX_STATE_DIR=$TMPDIR/nix XDG_RUNTIME_DIR=$TMPDIR
     mkdir -p "$HOME"

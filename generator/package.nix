@@ -39,6 +39,9 @@ rustPlatform.buildRustPackage {
   # ../checks/crate.nix runs the tests, with the programs that they want.
   doCheck = false;
 
+  # As in ../.cargo/config.toml, which says why.
+  env.AWS_LC_SYS_NO_JITTER_ENTROPY = "1";
+
   # `aws-lc-sys` is C and assembly made beforehand: the C compiler of stdenv is enough.
   nativeBuildInputs = [
     installShellFiles

@@ -84,5 +84,9 @@ fn a_thousand_nodes_without_files() {
         "{:<52} {library:>10.1}",
         "anchor: key generation and signing alone (ms)"
     );
-    println!("{:<52} {:>10.2}", "ratio to the anchor", ours / library);
+    println!(
+        "{:<52} {:>10.2}   aim: under 2",
+        "ratio to the anchor",
+        ours / library
+    );
 }
