@@ -4,19 +4,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hardway::pki;
 use hardway::topology::Authority;
 
 use crate::show::undated;
-use crate::support::{Cluster, Told, fields, run};
+use crate::support::{Cluster, Told, run};
 
 /// openssl with an authority of its own.
-struct Elsewhere {
+pub(crate) struct Elsewhere {
     folder: tempfile::TempDir,
 }
 
 impl Elsewhere {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let one = Self { folder };
         for stem in Authority::ALL.map(Authority::stem) {
@@ -25,7 +24,7 @@ impl Elsewhere {
         one
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -45,7 +44,7 @@ impl Elsewhere {
     }
 
     /// Signs a request with what it asks for.
-    fn sign(&self, request: &str, authority: &str, days: i32) -> PathBuf {
+    pub(crate) fn sign(&self, request: &str, authority: &str, days: i32) -> PathBuf {
         self.signed(
             request,
             authority,
@@ -72,21 +71,24 @@ impl Elsewhere {
     }
 }
 
-const ALL: [&str; 3] = ["ca", "etcd-ca", "front-proxy-ca"];
+pub(crate) const ALL: [&str; 3] = ["ca", "etcd-ca", "front-proxy-ca"];
 
-fn accept(cluster: &Cluster, name: &str, file: &Path) -> Told {
+pub(crate) fn accept(cluster: &Cluster, name: &str, file: &Path) -> Told {
     cluster.hardway(&["pki", "accept", name, file.to_str().unwrap()])
 }
 
-fn csr(cluster: &Cluster, name: &str) -> String {
+pub(crate) fn csr(cluster: &Cluster, name: &str) -> String {
     let told = cluster.hardway(&["pki", "csr", name]);
     assert_eq!(told.code, 0, "{}", told.err);
     told.out
 }
 
 /// A cluster with everything that was to be signed elsewhere.
-fn signed(elsewhere: &Elsewhere) -> Cluster {
-    let cluster = Cluster::external(&ALL);
+pub(crate) fn signed(elsewhere: &Elsewhere) -> Cluster {
+    sign_all(elsewhere, Cluster::external(&ALL))
+}
+
+pub(crate) fn sign_all(elsewhere: &Elsewhere, cluster: Cluster) -> Cluster {
     elsewhere.trusted_by(&cluster);
     assert_eq!(cluster.hardway(&["generate"]).code, 1);
     for leaf in &cluster.plan.certificates {
@@ -350,27 +352,4 @@ fn what_needs_the_key_says_that_it_is_elsewhere() {
     assert_eq!(up.code, 1);
     told += &format!("# up\n{}\n", up.err);
     insta::assert_snapshot!(told);
-}
-
-/// Once, and not for longer than a day, someone may bind the first roles.
-#[test]
-fn the_first_bindings_are_signed_for_elsewhere() {
-    let elsewhere = Elsewhere::new();
-    let cluster = signed(&elsewhere);
-    let request = csr(&cluster, "bootstrap");
-    let long = accept(&cluster, "bootstrap", &elsewhere.sign(&request, "ca", 2));
-    assert_eq!(long.code, 1);
-    let hour = accept(&cluster, "bootstrap", &elsewhere.sign(&request, "ca", 1));
-    assert_eq!((hour.code, &*hour.err), (0, ""));
-    let long = long
-        .err
-        .replace(&elsewhere.path().display().to_string(), "ELSEWHERE");
-    insta::assert_snapshot!(undated(&format!("{}---\n{}", long, hour.out)));
-    let identity = pki::bootstrap_identity(&cluster.topology, &cluster.paths).unwrap();
-    let said = fields(&identity.certificate_pem);
-    assert_eq!(said.subject, ["O=system:masters", "CN=hardway-bootstrap"]);
-    assert_eq!(said.extended_key_usage, ["client"]);
-    assert_eq!(cluster.hardway(&["pki", "verify"]).code, 0);
-    pki::bootstrap_done(&cluster.paths).unwrap();
-    assert_eq!(fs::read_dir(cluster.paths.requests()).unwrap().count(), 0);
 }

@@ -16,7 +16,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::parse_x509_pem;
 
 /// What is written down where a test runs the program itself.
-const DEFAULT: &str = r#"{
+pub(crate) const DEFAULT: &str = r#"{
   "cni": "bridge",
   "nodes": {
     "alpha": { "role": "control-plane", "address": "10.240.0.10" },
@@ -90,7 +90,12 @@ impl Cluster {
     pub(crate) fn external(authorities: &[&str]) -> Self {
         let mut json: Value = serde_json::from_str(DEFAULT).unwrap();
         json["externalAuthorities"] = json!(authorities);
-        let cluster = Self::with(&json);
+        Self::written(&json)
+    }
+
+    /// One that has this cluster.json, and nothing else.
+    pub(crate) fn written(json: &Value) -> Self {
+        let cluster = Self::with(json);
         fs::write(cluster.paths.cluster_json(), json.to_string()).unwrap();
         cluster
     }

@@ -37,7 +37,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     })?;
     let mut text = format!("accepted {}: until {}\n", args.name, accepted.until);
     if args.name == BOOTSTRAP {
-        text += "the next `hardway up` binds the first roles with it, and removes it\n";
+        text +=
+            "the next `hardway up` or `bootstrap` binds the first roles with it, and removes it\n";
     }
     for file in &accepted.files {
         text += &format!("  {}\n", paths.pki().join(file).display());
