@@ -41,7 +41,8 @@ let
       ];
       # An authority's certificate is for checking others; any other is one's own.
       own = lib.hasSuffix ".pem" file && render.pki.isPublic file && !lib.hasSuffix "ca.pem" file;
-      key = "${lib.removeSuffix ".pem" value}-key.pem";
+      # `ca-signing.pem` is the one certificate of ca.pem that goes with ca-key.pem.
+      key = "${lib.removeSuffix "-signing" (lib.removeSuffix ".pem" value)}-key.pem";
     in
     [
       {

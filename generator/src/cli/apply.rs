@@ -34,9 +34,9 @@ pub(super) struct Args {
 }
 
 /// Tells people at once, and programs at the end.
-struct Told {
+pub(super) struct Told {
     json: bool,
-    checks: Vec<Outcome>,
+    pub(super) checks: Vec<Outcome>,
 }
 
 impl Listener for Told {
@@ -59,8 +59,15 @@ impl Listener for Told {
 }
 
 impl Told {
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            checks: Vec::new(),
+        }
+    }
+
     /// A reader who has left is no reason to stop half-way.
-    fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         if !self.json {
             let _ = print::text(text);
         }
@@ -75,10 +82,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         dry_run: args.dry_run,
         verify: !args.no_verify,
     };
-    let mut told = Told {
-        json: args.json,
-        checks: Vec::new(),
-    };
+    let mut told = Told::new(args.json);
     let changes = apply::apply(&paths, &topology, &args.nodes, wishes, &mut told)?;
     let changed: Vec<&str> = changes
         .iter()

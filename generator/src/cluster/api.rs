@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use ureq::http::{Method, Request, Response};
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, AsSendBody, Body, RequestExt};
 
 use crate::pki::Identity;
@@ -65,13 +65,20 @@ impl Client {
     }
 
     fn build(port: u16, ca_pem: &str, client: Option<ClientCert>, limit: Duration) -> Result<Self> {
-        let ca = Certificate::from_pem(ca_pem.as_bytes())
+        // Two while the authority is being replaced.
+        let authorities = parse_pem(ca_pem.as_bytes())
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(authority)) => Some(Ok(authority)),
+                Ok(_) => None,
+                Err(error) => Some(Err(error)),
+            })
+            .collect::<Result<Vec<_>, _>>()
             .context("cannot read the cluster's authority")?;
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(Arc::new(
                 rustls::crypto::aws_lc_rs::default_provider(),
             ))
-            .root_certs(RootCerts::new_with_certs(&[ca]))
+            .root_certs(RootCerts::new_with_certs(&authorities))
             .client_cert(client)
             .build();
         let agent = Agent::config_builder()

@@ -246,6 +246,15 @@ pub fn drift(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Re
         != (installed.flake_sha256, installed.keys_sha256))
 }
 
+/// Whether `node` was installed with other keys than it would be now.
+pub fn keys_drift(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Result<bool> {
+    let Some(installed) = installed(paths, node) else {
+        return Ok(false);
+    };
+    let tarballs = Tarballs::pack(paths, topology, plan, node)?;
+    Ok(tarballs.keys_sha256() != installed.keys_sha256)
+}
+
 /// Notes that `node` runs what is in `tarballs`, after a change of what was installed.
 pub(crate) fn applied(paths: &Paths, node: &Node, tarballs: &Tarballs) -> Result<()> {
     let Some(before) = installed(paths, node) else {

@@ -110,7 +110,7 @@ pub fn accept(
         .iter()
         .filter(|one| one.certificate == name)
     {
-        let text = kubeconfig::text(config, &signer.certificate_pem, text, &key.pem());
+        let text = kubeconfig::text(config, &signer.trusted_pem, text, &key.pem());
         store.update(&format!("{}.kubeconfig", config.name), text.as_bytes())?;
     }
     if name == "admin" && paths.kubeconfig().is_file() {

@@ -6,9 +6,12 @@ use rcgen::{Issuer, PublicKeyData};
 use time::{Duration, OffsetDateTime};
 use x509_parser::pem::Pem;
 
-use super::found::{RENEW_BEFORE, certificate_pem, check_content, check_validity};
+use super::found::{
+    RENEW_BEFORE, certificate_pem, check_content, check_validity, two_certificates,
+};
 use super::issue::Wanted;
 use super::key::Key;
+use super::rotation;
 use super::store::Store;
 use crate::plan::Authority;
 use crate::report::WithHint;
@@ -16,9 +19,13 @@ use crate::report::WithHint;
 /// An authority: it signs, unless its key is elsewhere.
 pub(super) struct Signer {
     issuer: Option<Issuer<'static, Key>>,
+    /// Its certificate, which goes with its key.
     pub(super) certificate_pem: String,
-    /// The same certificate, decoded, to check what it has signed.
+    /// The same, decoded, to check what it has signed.
     pub(super) certificate: Pem,
+    /// Whom clients and servers are to trust: its certificate, and while it is being
+    /// replaced the other one's too.
+    pub(super) trusted_pem: String,
 }
 
 impl Signer {
@@ -29,11 +36,11 @@ impl Signer {
         store: &Store,
         now: OffsetDateTime,
     ) -> Result<(Self, bool)> {
-        let names = Names::of(authority);
+        let names = Names::of(authority, store)?;
         let found = (store.read(&names.certificate)?, store.read(&names.key)?);
         let key = match found {
             (Some(certificate), Some(key)) => {
-                let signer = Self::parse(&certificate, &key, now, RENEW_BEFORE);
+                let signer = names.parse(&certificate, &key, now);
                 return Ok((names.explain(signer, store)?, false));
             }
             (Some(_), None) => {
@@ -70,7 +77,16 @@ impl Signer {
             .read(&format!("{stem}.pem"))?
             .with_context(|| format!("there is no {}", path.display()))
             .hint(bring.clone())?;
-        Self::without_key(&bytes, now)
+        let signing = match rotation::of(store, authority)? {
+            true => two_certificates(&bytes)?.0,
+            false => &bytes,
+        };
+        let trusted_pem = String::from_utf8(bytes.to_vec())?;
+        Self::without_key(signing, now)
+            .map(|signer| Self {
+                trusted_pem,
+                ..signer
+            })
             .with_context(|| format!("cannot use the authority {}", path.display()))
             .hint(bring)
     }
@@ -79,9 +95,11 @@ impl Signer {
     pub(super) fn without_key(certificate: &[u8], now: OffsetDateTime) -> Result<Self> {
         let pem = certificate_pem(certificate)?;
         check_authority(&pem, now, RENEW_BEFORE)?;
+        let certificate_pem = String::from_utf8(certificate.to_vec())?;
         Ok(Self {
             issuer: None,
-            certificate_pem: String::from_utf8(certificate.to_vec())?,
+            trusted_pem: certificate_pem.clone(),
+            certificate_pem,
             certificate: pem,
         })
     }
@@ -123,9 +141,9 @@ impl Signer {
 
     /// Reads an authority that must be there.
     pub(super) fn read(authority: Authority, store: &Store, now: OffsetDateTime) -> Result<Self> {
-        let names = Names::of(authority);
+        let names = Names::of(authority, store)?;
         let (certificate, key) = (store.need(&names.certificate)?, store.need(&names.key)?);
-        names.explain(Self::parse(&certificate, &key, now, RENEW_BEFORE), store)
+        names.explain(names.parse(&certificate, &key, now), store)
     }
 
     /// Reads an authority from its two files' bytes; it has `left` to live, or more.
@@ -144,9 +162,11 @@ impl Signer {
             "its key does not belong to its certificate"
         );
         let issuer = Issuer::from_ca_cert_der(&pem.contents.as_slice().into(), key)?;
+        let certificate_pem = String::from_utf8(certificate_bytes.to_vec())?;
         Ok(Self {
             issuer: Some(issuer),
-            certificate_pem: String::from_utf8(certificate_bytes.to_vec())?,
+            trusted_pem: certificate_pem.clone(),
+            certificate_pem,
             certificate: pem,
         })
     }
@@ -164,29 +184,55 @@ fn read_key(pem: &[u8]) -> Result<Key> {
 
 /// An authority's files, and what to do when they are broken.
 struct Names {
+    stem: &'static str,
     certificate: String,
     key: String,
+    /// Whether it is being replaced: then two certificates are in its file.
+    rotating: bool,
 }
 
 impl Names {
-    fn of(authority: Authority) -> Self {
+    fn of(authority: Authority, store: &Store) -> Result<Self> {
         let stem = authority.stem();
-        Self {
+        Ok(Self {
+            stem,
             certificate: format!("{stem}.pem"),
             key: format!("{stem}-key.pem"),
+            rotating: rotation::of(store, authority)?,
+        })
+    }
+
+    fn parse(&self, certificate: &[u8], key: &[u8], now: OffsetDateTime) -> Result<Signer> {
+        if !self.rotating {
+            let signer = Signer::parse(certificate, key, now, Duration::ZERO)?;
+            check_validity(&signer.certificate.parse_x509()?, now, RENEW_BEFORE).hint(format!(
+                "replace it while it is valid: hardway pki rotate-ca {}",
+                self.stem
+            ))?;
+            return Ok(signer);
         }
+        let (signing, _) = two_certificates(certificate)?;
+        Ok(Signer {
+            trusted_pem: String::from_utf8(certificate.to_vec())?,
+            ..Signer::parse(signing, key, now, Duration::ZERO)?
+        })
     }
 
     fn explain<T>(&self, result: Result<T>, store: &Store) -> Result<T> {
+        let path = store.path(&self.certificate);
         result
-            .with_context(|| {
-                let path = store.path(&self.certificate);
-                format!("cannot use the authority {}", path.display())
+            .with_context(|| format!("cannot use the authority {}", path.display()))
+            .hint(match self.rotating {
+                true => format!(
+                    "it is being replaced; go on with that: hardway pki rotate-ca {}",
+                    self.stem
+                ),
+                false => format!(
+                    "restore {} and {} from a copy; or replace the authority and all that it \
+                     signed: remove both files, run `hardway generate`, and install the machines \
+                     again",
+                    self.certificate, self.key
+                ),
             })
-            .hint(format!(
-                "restore {} and {} from a copy; or replace the authority and all that it signed: \
-                 remove both files, run `hardway generate`, and install the machines again",
-                self.certificate, self.key
-            ))
     }
 }

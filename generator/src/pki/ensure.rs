@@ -13,7 +13,7 @@ use super::found::matching;
 use super::issue::{Leaf, Wanted};
 use super::store::Store;
 use super::{elsewhere, encryption, kubeconfig, service_account, ssh};
-use crate::plan::{Authority, CertificateRequest, Kubeconfig, Plan};
+use crate::plan::{Authority, CertificateRequest, Kubeconfig, Plan, SIGNING};
 use crate::state::Paths;
 
 /// What [`ensure`] did.
@@ -63,6 +63,10 @@ pub fn ensure(plan: &Plan, asked: &Asked, paths: &Paths) -> Result<Summary> {
         }
         signers.insert(authority, signer);
     }
+    let cluster = &signers[&Authority::Cluster];
+    if cluster.signs() {
+        summary.add(SIGNING, store.update(SIGNING, &cluster.certificate_pem)?);
+    }
     summary.add("service-account", service_account::ensure(&store)?);
     summary.add(encryption::FILE, encryption::ensure(&store)?);
     for (name, made) in ssh::ensure(plan, &store)? {
@@ -96,7 +100,7 @@ pub fn ensure(plan: &Plan, asked: &Asked, paths: &Paths) -> Result<Summary> {
                 .ok_or_else(|| anyhow!("{} has no certificate", file_of(kubeconfig)))?;
             let text = kubeconfig::text(
                 kubeconfig,
-                &signers[&request.authority].certificate_pem,
+                &signers[&request.authority].trusted_pem,
                 &leaf.certificate_pem,
                 &leaf.key_pem,
             );

@@ -36,6 +36,29 @@ pub(super) fn certificate_pem(bytes: &[u8]) -> Result<Pem> {
     Ok(pem)
 }
 
+/// Every certificate in a file: one, or two of an authority that is being replaced.
+pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<Pem>> {
+    let (first, other) = two_certificates(bytes)?;
+    [Some(first), other]
+        .into_iter()
+        .flatten()
+        .map(certificate_pem)
+        .collect()
+}
+
+/// The certificates in the file of an authority that is being replaced, as text: the one
+/// that signs, and the other that is trusted too, where it is there yet or still.
+pub(super) fn two_certificates(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>)> {
+    let (rest, _) = parse_x509_pem(bytes).context("its certificate is not whole PEM")?;
+    let (first, rest) = bytes.split_at(bytes.len() - rest.len());
+    certificate_pem(first)?;
+    if rest.trim_ascii().is_empty() {
+        return Ok((first, None));
+    }
+    certificate_pem(rest).context("beside the one that signs")?;
+    Ok((first, Some(rest)))
+}
+
 /// Valid now, and for long enough that nobody is caught out.
 pub(super) fn check_validity(
     certificate: &X509Certificate<'_>,

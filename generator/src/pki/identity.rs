@@ -133,7 +133,7 @@ fn master(paths: &Paths, wanted: &Wanted) -> Result<Identity> {
     Ok(Identity {
         certificate_pem: leaf.certificate_pem,
         key_pem: leaf.key_pem,
-        ca_pem: signer.certificate_pem,
+        ca_pem: signer.trusted_pem,
     })
 }
 

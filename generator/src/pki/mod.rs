@@ -29,6 +29,7 @@ mod read;
 mod renew;
 mod request;
 mod requests;
+mod rotation;
 mod san;
 mod service_account;
 mod show;
@@ -48,12 +49,13 @@ pub use identity::{
     Identity, admin_identity, bootstrap_done, bootstrap_identity, bootstrap_ready, break_glass,
 };
 pub use import::{Imported, asked as asked_for, look};
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, NodeFile, OnNode, judge, judge_node};
 pub use kubeconfig::{host_kubeconfig, host_server};
 pub use read::read;
 pub use renew::{Renewal, Wish, renew};
 pub use request::{BOOTSTRAP, Request, request};
 pub use requests::requests;
+pub use rotation::{Rotation, Step, authority_named};
 pub use show::{Shown, show, tree};
 pub use ssh::{ssh_client_key, ssh_host};
 pub use store::{Bytes, node_files};

@@ -104,7 +104,7 @@ pub fn renew(
                 if config.certificate == leaf.name {
                     let text = kubeconfig::text(
                         config,
-                        &signer.certificate_pem,
+                        &signer.trusted_pem,
                         &issued.certificate_pem,
                         &issued.key_pem,
                     );
@@ -132,8 +132,7 @@ fn chosen<'a>(plan: &'a Plan, names: Option<&[String]>) -> Result<Vec<&'a Certif
             if Authority::ALL.iter().any(|one| one.stem() == name) {
                 let error = anyhow!("{name} is an authority, and renew issues leaves");
                 return Err(error.context(Hint(format!(
-                    "to replace it and all that it signed: remove {name}.pem and {name}-key.pem \
-                     from .hardway/pki, run `hardway generate`, and install the machines again"
+                    "to replace it and all that it signed: hardway pki rotate-ca {name}"
                 ))));
             }
             let known = || plan.certificates.iter().map(|leaf| leaf.name.clone());

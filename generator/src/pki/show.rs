@@ -10,7 +10,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::algorithm::Algorithm;
 use super::cfssl::Usages;
-use super::found::{certificate_pem, names};
+use super::found::{certificate_pem, names, two_certificates};
+use super::rotation;
 use super::store::Store;
 use super::uses::{self, Readers, Use};
 use crate::lint::nearest;
@@ -31,6 +32,9 @@ pub struct Shown {
     pub file: String,
     #[serde(flatten)]
     pub certificate: Option<Certificate>,
+    /// The other one in its file, while an authority is being replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also_trusted: Option<Certificate>,
     /// Why it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -62,18 +66,26 @@ pub fn show(plan: &Plan, paths: &Paths, name: Option<&str>) -> Result<Vec<Shown>
     let (store, now) = (Store::of(paths), OffsetDateTime::now_utc());
     let readers = Readers::of(plan);
     let shown = |name: &str, authority: Option<Authority>| {
-        let read = store
-            .need(&format!("{name}.pem"))
-            .and_then(|bytes| Certificate::read(&bytes, now));
-        let (certificate, problem) = match read {
-            Ok(certificate) => (Some(certificate), None),
-            Err(error) => (None, Some(chain(&error))),
+        let read = || -> Result<(Certificate, Option<Certificate>)> {
+            let bytes = store.need(&format!("{name}.pem"))?;
+            let known = Authority::ALL.into_iter().find(|one| one.stem() == name);
+            if known.is_none_or(|one| !rotation::of(&store, one).unwrap_or(false)) {
+                return Ok((Certificate::read(&bytes, now)?, None));
+            }
+            let (signing, other) = two_certificates(&bytes)?;
+            let other = other.map(|other| Certificate::read(other, now));
+            Ok((Certificate::read(signing, now)?, other.transpose()?))
+        };
+        let (certificate, also_trusted, problem) = match read() {
+            Ok((certificate, other)) => (Some(certificate), other, None),
+            Err(error) => (None, None, Some(chain(&error))),
         };
         Shown {
             name: name.to_owned(),
             authority: authority.map(Authority::stem),
             file: store.path(&format!("{name}.pem")).display().to_string(),
             certificate,
+            also_trusted,
             problem,
             used: readers.read(&uses::files(plan, name)),
             on_host: name == "admin" || name == Authority::Cluster.stem(),
@@ -183,6 +195,14 @@ impl Shown {
                 lines.push(format!("may  {}", found.usages.join(", ")));
             }
         }
+        if let Some(other) = &self.also_trusted {
+            lines.push(format!(
+                "also trusted  {}  {}  (it is being replaced: hardway pki rotate-ca {})",
+                other.subject,
+                other.until(),
+                self.name
+            ));
+        }
         let mut users: Vec<String> = self.used.iter().map(ToString::to_string).collect();
         if self.on_host {
             users.push("this host: kubectl".to_owned());
@@ -214,6 +234,14 @@ impl Shown {
                 ("valid until", found.not_after.clone()),
                 ("serial", found.serial.clone()),
                 ("SHA-256", found.sha256.clone()),
+            ]);
+        }
+        if let Some(other) = &self.also_trusted {
+            rows.extend([
+                ("also trusted", other.subject.clone()),
+                ("  until", other.not_after.clone()),
+                ("  serial", other.serial.clone()),
+                ("  SHA-256", other.sha256.clone()),
             ]);
         }
         rows.extend(self.problem.clone().map(|problem| ("problem", problem)));

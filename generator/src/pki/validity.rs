@@ -6,8 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
+use x509_parser::pem::Pem;
 
-use super::found::certificate_pem;
+use super::found::certificates;
+use super::service_account::PUBLIC;
+use crate::plan::SIGNING;
 use crate::state::Paths;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,20 +39,26 @@ pub fn validities_in(folder: &Path) -> Result<Vec<Validity>> {
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Keys, and the key pair that signs tokens, which has no certificate.
-        if !name.ends_with(".pem") || name.ends_with("-key.pem") || name == "service-account.pem" {
+        // Keys; the key pair that signs tokens, which has no certificate; and a copy.
+        if !name.ends_with(".pem")
+            || name.ends_with("-key.pem")
+            || [PUBLIC, SIGNING].contains(&&*name)
+        {
             continue;
         }
-        let read = || -> Result<Validity> {
-            let pem = certificate_pem(&fs::read(&path)?)?;
-            let parsed = pem.parse_x509().context("its certificate is unusable")?;
-            Ok(Validity {
-                name: name.clone().into_owned(),
-                from: parsed.validity().not_before.to_datetime(),
-                until: parsed.validity().not_after.to_datetime(),
-            })
+        let read = || -> Result<Vec<Validity>> {
+            let validity = |pem: Pem| {
+                let parsed = pem.parse_x509().context("its certificate is unusable")?;
+                Ok(Validity {
+                    name: name.clone().into_owned(),
+                    from: parsed.validity().not_before.to_datetime(),
+                    until: parsed.validity().not_after.to_datetime(),
+                })
+            };
+            let found = certificates(&fs::read(&path)?)?.into_iter();
+            found.map(validity).collect()
         };
-        all.push(read().with_context(|| format!("cannot read {}", path.display()))?);
+        all.extend(read().with_context(|| format!("cannot read {}", path.display()))?);
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)

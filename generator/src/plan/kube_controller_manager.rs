@@ -10,6 +10,11 @@ use crate::topology::{Authority, Cni, Topology};
 
 pub(super) const NAME: &str = "kube-controller-manager";
 
+/// The one certificate that goes with ca-key.pem. The signing loops take no file with more
+/// than one (Kubernetes, pkg/controller/certificates/signer/ca_provider.go), and ca.pem has
+/// two while the authority is being replaced.
+pub const SIGNING: &str = "ca-signing.pem";
+
 pub(super) fn component(topology: &Topology) -> Component {
     let kubeconfig = pki("kube-controller-manager.kubeconfig");
     let mut flags = flags([
@@ -31,7 +36,7 @@ pub(super) fn component(topology: &Topology) -> Component {
     // Without both, it starts no signer of CertificateSigningRequests, and says so.
     if !topology.is_external(Authority::Cluster) {
         flags.extend([
-            ("cluster-signing-cert-file".into(), json!(pki("ca.pem"))),
+            ("cluster-signing-cert-file".into(), json!(pki(SIGNING))),
             ("cluster-signing-key-file".into(), json!(pki("ca-key.pem"))),
         ]);
     }

@@ -20,6 +20,7 @@ mod types;
 
 pub use certificates::{ADMIN_GROUP, of_node as certificates_of};
 pub use coredns::{CoreDns, IMAGE as COREDNS_IMAGE, address as dns_address, coredns};
+pub use kube_controller_manager::SIGNING;
 pub use kubelet::SANDBOX_IMAGE;
 pub use network::{
     advertised_address, api_secure_port, hosts, interface, kubelet_port, node_address,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::kube_controller_manager::SIGNING;
 use super::{Component, NodePlan, PkiFile, etcd, kube_apiserver, network};
 use super::{containerd, kube_controller_manager, kube_proxy, kube_scheduler, kubelet, ssh};
 use crate::topology::{Authority, Cni, Machine, Node, Role, Topology};
@@ -105,6 +106,7 @@ fn pki_files(topology: &Topology, node: &Node) -> BTreeMap<String, PkiFile> {
                 ],
             );
             if !topology.is_external(Authority::Cluster) {
+                reads("root", &[SIGNING]);
                 reads(kube_apiserver::USER, &["ca-key.pem"]);
             }
         }

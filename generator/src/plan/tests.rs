@@ -126,7 +126,7 @@ fn the_key_of_an_authority_elsewhere_goes_nowhere() {
     };
     assert_eq!(
         lost(&|node| node.pki.keys().cloned().collect()),
-        ["ca-key.pem"]
+        ["ca-key.pem", SIGNING]
     );
     let flags = |node: &NodePlan| {
         let flags = node.components.values().flat_map(|one| one.flags.keys());
@@ -143,6 +143,7 @@ fn the_key_of_an_authority_elsewhere_goes_nowhere() {
 fn files_of_the_pki_exist() {
     for plan in everything() {
         let mut made: BTreeSet<String> = [
+            SIGNING,
             "service-account.pem",
             "service-account-key.pem",
             "encryption-config.yaml",

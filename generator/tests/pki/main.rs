@@ -18,6 +18,7 @@ mod judge;
 mod keep;
 mod refuse;
 mod renew;
+mod rotate;
 mod scale;
 mod show;
 mod support;

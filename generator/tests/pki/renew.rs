@@ -46,6 +46,7 @@ fn all_leaves_with_new_keys_and_no_authority() {
         let kept = [
             "ca.",
             "ca-key.",
+            "ca-signing.",
             "service-account",
             "encryption-config",
             "ssh",

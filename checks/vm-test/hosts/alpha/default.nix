@@ -85,6 +85,7 @@
   # Every key and certificate that this node gets, and whose process reads it.
   hardway.pki.files = {
     "ca-key.pem".user = "kubernetes";
+    "ca-signing.pem".user = "root";
     "ca.pem".user = "root";
     "encryption-config.yaml".user = "kubernetes";
     "etcd-ca.pem".user = "root";
@@ -283,7 +284,7 @@
       authorization-kubeconfig = "/var/lib/hardway/pki/kube-controller-manager.kubeconfig";
       bind-address = "127.0.0.1";
       cluster-name = "vm-test";
-      cluster-signing-cert-file = "/var/lib/hardway/pki/ca.pem";
+      cluster-signing-cert-file = "/var/lib/hardway/pki/ca-signing.pem";
       cluster-signing-key-file = "/var/lib/hardway/pki/ca-key.pem";
       kubeconfig = "/var/lib/hardway/pki/kube-controller-manager.kubeconfig";
       leader-elect = true;

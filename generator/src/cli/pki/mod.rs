@@ -1,5 +1,6 @@
 //! `hardway pki`: look at certificates, judge them, renew them; and cfssl's own commands.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::Global;
+use crate::pki::Use;
 
 mod accept;
 mod break_glass;
@@ -16,6 +18,7 @@ mod import;
 mod json;
 mod read;
 mod renew;
+mod rotate_ca;
 mod show;
 mod verify;
 
@@ -31,6 +34,7 @@ enum Action {
     Show(show::Args),
     Verify(verify::Args),
     Renew(renew::Args),
+    RotateCa(rotate_ca::Args),
     Import(import::Args),
     Csr(csr::Args),
     Accept(accept::Args),
@@ -44,6 +48,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         Action::Show(args) => show::run(global, args),
         Action::Verify(args) => verify::run(global, args),
         Action::Renew(args) => renew::run(global, args),
+        Action::RotateCa(args) => rotate_ca::run(global, args),
         Action::Import(args) => import::run(global, args),
         Action::Csr(args) => csr::run(global, args),
         Action::Accept(args) => accept::run(global, args),
@@ -51,6 +56,18 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         Action::Gencert(args) => gencert::run(args),
         Action::Json(args) => json::run(args),
     }
+}
+
+/// The components that have to start again, by node.
+type Restarts<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+fn restarts<'a>(used: impl IntoIterator<Item = &'a Use>) -> Restarts<'a> {
+    let mut units = Restarts::new();
+    for one in used {
+        let components = one.components.iter().map(|name| &**name);
+        units.entry(&one.node).or_default().extend(components);
+    }
+    units
 }
 
 /// The command line with cfssl's flags as this program's: `-ca` and `-ca=x` become `--ca`

@@ -1,13 +1,15 @@
 //! `hardway pki renew`: issue certificates anew.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::json;
 
+use super::super::apply::Told;
 use super::super::{Global, print};
+use super::{Restarts, restarts};
+use crate::cluster::apply::{self, Wishes};
 use crate::cluster::lock;
 use crate::pki::{self, Use, Wish};
 use crate::plan;
@@ -27,6 +29,9 @@ pub(super) struct Args {
     /// Make a new key for each
     #[arg(long)]
     new_key: bool,
+    /// Bring them to the running machines, and test the cluster at the end
+    #[arg(long, conflicts_with = "dry_run")]
+    apply: bool,
     /// Write nothing; say what would change
     #[arg(long)]
     dry_run: bool,
@@ -49,12 +54,27 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         true => renew()?,
         false => lock::hold(&paths, "pki renew", renew)?,
     };
-    let units = units(renewed.iter().flat_map(|one| &one.used));
+    let units = restarts(renewed.iter().flat_map(|one| &one.used));
+    let bring = |told: &mut Told| -> Result<()> {
+        let nodes: Vec<String> = units.keys().map(|node| (*node).to_owned()).collect();
+        if !args.apply || nodes.is_empty() {
+            return Ok(());
+        }
+        let wishes = Wishes {
+            dry_run: false,
+            verify: true,
+        };
+        apply::apply(&paths, &topology, &nodes, wishes, told).map(drop)
+    };
+    let mut told = Told::new(args.json);
     if args.json {
+        bring(&mut told)?;
         print::json(&json!({
             "written": !args.dry_run,
             "renewed": renewed,
             "restart": units,
+            "applied": args.apply,
+            "checks": told.checks,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -80,17 +100,18 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             }
         );
     }
-    text += &told(&units);
+    text += &readers(&units, !args.apply);
     print::text(&text)?;
+    bring(&mut told)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Who reads the files of one certificate, and what brings them there.
 pub(super) fn restart(used: &[Use]) -> String {
-    told(&units(used))
+    readers(&restarts(used), true)
 }
 
-fn told(units: &Units<'_>) -> String {
+fn readers(units: &Restarts<'_>, hint: bool) -> String {
     if units.is_empty() {
         return String::new();
     }
@@ -100,23 +121,13 @@ fn told(units: &Units<'_>) -> String {
         let names: Vec<&str> = units.iter().map(|unit| &**unit).collect();
         let _ = writeln!(text, "  {node}: {}", names.join(", "));
     }
-    let nodes: Vec<&str> = units.keys().map(|node| &**node).collect();
-    let _ = writeln!(
-        text,
-        "to bring them there: hardway apply {}",
-        nodes.join(" ")
-    );
-    text
-}
-
-/// By node.
-type Units<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
-
-fn units<'a>(used: impl IntoIterator<Item = &'a Use>) -> Units<'a> {
-    let mut units: Units<'_> = BTreeMap::new();
-    for one in used {
-        let components = one.components.iter().map(|name| &**name);
-        units.entry(&one.node).or_default().extend(components);
+    if hint {
+        let nodes: Vec<&str> = units.keys().map(|node| &**node).collect();
+        let _ = writeln!(
+            text,
+            "to bring them there: hardway apply {}",
+            nodes.join(" ")
+        );
     }
-    units
+    text
 }

@@ -125,7 +125,7 @@ fi"#;
 
     /// Puts the keys in the place of those that are there, each with its reader's rights:
     /// hardway-pki.service sees to a new one.
-    fn send_keys(&self, tarballs: &Tarballs) -> Result<()> {
+    pub(super) fn send_keys(&self, tarballs: &Tarballs) -> Result<()> {
         let script = r#"umask 077
 cd /var/lib/hardway
 trap 'rm -f keys.tar.gz' EXIT

@@ -22,6 +22,16 @@ pub(super) struct Ended {
     pub log: String,
 }
 
+impl Ended {
+    /// Of a job that there was no need for.
+    pub(super) fn nothing() -> Self {
+        Self {
+            code: 0,
+            log: String::new(),
+        }
+    }
+}
+
 impl Guest<'_> {
     /// Runs shell text as a job of systemd's and waits for its end. A switch may take
     /// minutes, and may restart the guest agent itself.

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::difference::{FileChange, KeyChange};
 use self::guest::Guest;
+use self::job::Ended;
 use self::undo::Begun;
 pub use self::units::Units;
 use super::install::{Site, chosen};
@@ -102,10 +103,7 @@ pub fn apply(
     wishes: Wishes,
     listener: &mut dyn Listener,
 ) -> Result<Vec<Change>> {
-    let chosen = match names {
-        [] => topology.nodes.iter().collect(),
-        names => chosen(topology, names)?,
-    };
+    let chosen = wished(topology, names)?;
     virtual_only(topology)?;
     lock::hold(paths, "apply", || {
         let names = chosen.iter().map(|node| node.name.as_str());
@@ -116,26 +114,51 @@ pub fn apply(
             progress: &Progress::new(names.chain(["cluster"])),
             interrupt: &Interrupt::install()?,
         };
-        let limits = machines::limits(paths)?;
-        let run = Run {
-            site,
-            limits,
-            wishes,
-        };
-        if !wishes.dry_run {
-            site.generate()?;
-        }
-        let (planes, workers): (Vec<&Node>, Vec<&Node>) = chosen
-            .iter()
-            .copied()
-            .partition(|node| node.role == Role::ControlPlane);
-        let targets = planes
-            .into_iter()
-            .chain(workers)
-            .map(|node| run.look(node))
-            .collect::<Result<Vec<_>>>()?;
-        run.all(targets, listener)
+        to_nodes(site, &chosen, wishes, listener)
     })
+}
+
+/// The same for whoever holds the lock already.
+pub(super) fn locked(
+    site: Site<'_>,
+    names: &[String],
+    wishes: Wishes,
+    listener: &mut dyn Listener,
+) -> Result<Vec<Change>> {
+    to_nodes(site, &wished(site.topology, names)?, wishes, listener)
+}
+
+fn wished<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>> {
+    match names {
+        [] => Ok(topology.nodes.iter().collect()),
+        names => chosen(topology, names),
+    }
+}
+
+fn to_nodes(
+    site: Site<'_>,
+    chosen: &[&Node],
+    wishes: Wishes,
+    listener: &mut dyn Listener,
+) -> Result<Vec<Change>> {
+    let run = Run {
+        site,
+        limits: machines::limits(site.paths)?,
+        wishes,
+    };
+    if !wishes.dry_run {
+        site.generate()?;
+    }
+    let (planes, workers): (Vec<&Node>, Vec<&Node>) = chosen
+        .iter()
+        .copied()
+        .partition(|node| node.role == Role::ControlPlane);
+    let targets = planes
+        .into_iter()
+        .chain(workers)
+        .map(|node| run.look(node))
+        .collect::<Result<Vec<_>>>()?;
+    run.all(targets, listener)
 }
 
 struct Run<'a> {
@@ -222,7 +245,10 @@ impl<'a> Run<'a> {
         let name = target.guest.node.name.as_str();
         let task = self.site.progress.task(name);
         task.stage("evaluate");
-        let ended = target.guest.dry(&target.tarballs, self.site.interrupt)?;
+        let ended = match target.change.files.is_empty() {
+            true => Ended::nothing(),
+            false => target.guest.dry(&target.tarballs, self.site.interrupt)?,
+        };
         if ended.code != 0 {
             return Err(anyhow!("{}", ended.log)
                 .context(format!(
@@ -297,10 +323,20 @@ impl<'a> Run<'a> {
         });
         let stage = |stage: &str| task.stage(stage);
         let keys = &target.change.keys;
-        let ended = guest.switch(&target.tarballs, keys, &stage, self.site.interrupt)?;
-        if ended.code != 0 {
-            return Err(anyhow!("{}", ended.log)
-                .context(format!("nixos-rebuild switch ended with {}", ended.code)));
+        // Keys are no part of the configuration: where they alone differ, it stays.
+        let configuration = !target.change.files.is_empty();
+        match configuration {
+            true => {
+                let ended = guest.switch(&target.tarballs, keys, &stage, self.site.interrupt)?;
+                if ended.code != 0 {
+                    return Err(anyhow!("{}", ended.log)
+                        .context(format!("nixos-rebuild switch ended with {}", ended.code)));
+                }
+            }
+            false => {
+                stage("send");
+                guest.send_keys(&target.tarballs)?;
+            }
         }
         // A new key is read when its reader starts.
         let runs = guest.runs()?;
@@ -312,9 +348,11 @@ impl<'a> Run<'a> {
         }
         task.stage("well");
         self.well(target)?;
-        guest.keep()?;
-        if let Some(begun) = begun.last_mut() {
-            begun.kept = true;
+        if configuration {
+            guest.keep()?;
+            if let Some(begun) = begun.last_mut() {
+                begun.kept = true;
+            }
         }
         task.done();
         Ok(units::restarted(&before, &guest.runs()?))

@@ -11,11 +11,14 @@ use x509_parser::pem::Pem;
 use super::{Judgement, Scene};
 use crate::pki::MASTERS;
 use crate::pki::cfssl::Usages;
-use crate::pki::found::{certificate_pem, check_pair, check_signature, check_validity, names};
+use crate::pki::found::{
+    certificate_pem, certificates, check_pair, check_signature, check_validity, names,
+};
+use crate::pki::rotation::{self, Rotation, Step};
 use crate::pki::san::San;
 use crate::pki::show::chain;
 use crate::pki::subject::{Part, Subject};
-use crate::plan::{Authority, CertificateRequest, Usage};
+use crate::plan::{Authority, CertificateRequest, SIGNING, Usage};
 
 /// A certificate's file, read; the leaf that it should be, None for an authority.
 pub(super) struct One<'a> {
@@ -41,11 +44,19 @@ impl<'a> Scene<'a> {
             pem.parse_x509().context("its certificate is unusable")?;
             Ok(pem)
         };
+        let root = |authority: Authority| -> Result<Pem> {
+            if !rotation::of(&self.store, authority)? {
+                return read(authority.stem());
+            }
+            let bytes = self.store.need(&format!("{}.pem", authority.stem()))?;
+            let signing = certificates(&bytes)?.into_iter().next();
+            signing.context("it has no certificate")
+        };
         let authorities = Authority::ALL.into_iter().map(|authority| One {
             name: authority.stem(),
             authority,
             leaf: None,
-            pem: read(authority.stem()),
+            pem: root(authority),
         });
         let leaves = self.plan.certificates.iter().map(|leaf| One {
             name: &leaf.name,
@@ -89,12 +100,35 @@ impl<'a> Scene<'a> {
                 })
             }));
         }
-        let well = format!(
+        let mut well = format!(
             "{} certificates, each signed by its own of {} authorities",
             all.len() - Authority::ALL.len(),
             Authority::ALL.len()
         );
+        match Rotation::read(self.paths) {
+            Ok(None) => {}
+            Ok(Some(Rotation { authority, step })) => {
+                well += &format!(
+                    "; {stem} is being replaced, step {} of {}: hardway pki rotate-ca {stem}",
+                    step.number(),
+                    Step::ALL.len(),
+                    stem = authority.stem()
+                );
+            }
+            Err(error) => wrong.push(chain(&error)),
+        }
+        if !self.plan.external.contains(&Authority::Cluster) {
+            wrong.extend(self.copy().err().map(|error| chain(&error)));
+        }
         Judgement::new("chains", wrong, well, "hardway generate")
+    }
+
+    /// What signs over the API is what signs here.
+    fn copy(&self) -> Result<()> {
+        let (copy, of) = (self.store.need(SIGNING)?, self.store.need("ca.pem")?);
+        let same = certificate_pem(&copy)?.contents == certificates(&of)?[0].contents;
+        ensure!(same, "{SIGNING} is another certificate than ca.pem's first");
+        Ok(())
     }
 
     pub(super) fn keys(&self, all: &[One<'_>]) -> Judgement {
@@ -153,15 +187,17 @@ impl<'a> Scene<'a> {
                 (until - self.now).whole_days()
             )
         });
-        // An authority has no file to renew: whoever trusts it has to be told.
+        // Whoever trusts an authority has to be told first.
         let names: Vec<&str> = late.iter().map(|(_, name)| *name).collect();
         let elsewhere = all
             .iter()
             .any(|one| names.contains(&one.name) && self.is_external(one));
-        let remedy = match (late.iter().all(|(leaf, _)| *leaf), elsewhere) {
-            (true, false) => format!("hardway pki renew {}", names.join(" ")),
-            (true, true) => format!("hardway pki csr {}", names.join(" ")),
-            (false, _) => "hardway generate".to_owned(),
+        let authority = late.iter().find(|(leaf, _)| !leaf);
+        let remedy = match (authority, elsewhere) {
+            (None, false) => format!("hardway pki renew {}", names.join(" ")),
+            (None, true) => format!("hardway pki csr {}", names.join(" ")),
+            (Some((_, name)), false) => format!("hardway pki rotate-ca {name}"),
+            (Some(_), true) => "hardway generate".to_owned(),
         };
         Judgement::new("expiry", wrong, well, &remedy)
     }
@@ -228,7 +264,9 @@ impl<'a> Scene<'a> {
                 wrong.extend(one.wrong(|found| check_power(found, leaf, &usages)));
             }
         }
-        let known: BTreeSet<String> = all.iter().map(|one| format!("{}.pem", one.name)).collect();
+        let mut known: BTreeSet<String> =
+            all.iter().map(|one| format!("{}.pem", one.name)).collect();
+        known.insert(SIGNING.to_owned());
         for entry in fs::read_dir(self.paths.pki()).into_iter().flatten() {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();

@@ -3,6 +3,9 @@
 
 mod certificates;
 mod files;
+mod node;
+
+pub use node::{NodeFile, OnNode, judge_node};
 
 use anyhow::Result;
 use serde::Serialize;
