@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, anyhow};
+use serde::Serialize;
 
 use super::machines;
 use crate::machine::{install, process};
@@ -55,6 +56,38 @@ pub fn changes(paths: &Paths, topology: &Topology) -> Result<Changes> {
     compare(topology, &seen.collect::<Vec<_>>())
 }
 
+/// A machine that cluster.json no longer has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leftover {
+    pub name: NodeName,
+    pub control_plane: bool,
+    pub running: bool,
+}
+
+/// The machines that `up` removes, and the control planes that it refuses to.
+pub fn leftovers(paths: &Paths, topology: &Topology) -> Result<Vec<Leftover>> {
+    if topology.remote().is_some() {
+        return Ok(Vec::new());
+    }
+    let mut known = machines::known(paths)?;
+    known.retain(|name| topology.node(name.as_str()).is_none());
+    let leftovers = known.into_iter().map(|name| Leftover {
+        control_plane: pki::has_etcd(paths, &name),
+        running: process::find(paths, &name).is_some(),
+        name,
+    });
+    Ok(leftovers.collect())
+}
+
+/// What to do about a control plane that cluster.json no longer has.
+pub(super) fn give_back(name: &NodeName) -> String {
+    format!(
+        "give cluster.json back its node {name}; a cluster with another control plane is \
+         another cluster: hardway destroy, then hardway up"
+    )
+}
+
 fn compare(topology: &Topology, seen: &[Seen]) -> Result<Changes> {
     let mut changes = Changes::default();
     for node in &topology.nodes {
@@ -80,11 +113,7 @@ fn compare(topology: &Topology, seen: &[Seen]) -> Result<Changes> {
                 "cluster.json no longer has {}, which is a control plane: etcd's data is on its disk",
                 one.name
             ))
-            .hint(format!(
-                "give cluster.json back its node {}; a cluster with another control plane is \
-                 another cluster: hardway destroy, then hardway up",
-                one.name
-            ));
+            .hint(give_back(&one.name));
         }
         changes.leave.push(one.name.clone());
     }

@@ -174,3 +174,61 @@ alpha is stopped
 ",
     );
 }
+
+#[test]
+fn machines_that_cluster_json_no_longer_has() {
+    let mut cluster = Cluster::new(well);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.machine("sigma", NONE, all_active);
+    cluster.silent_machine("theta");
+    cluster.installed("iota");
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  5/5    -      -        -
+sigma    worker         running  4/4    yes    v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      1/1    v1.14.0  -
+
+cluster.json no longer has iota, whose machine is on this host's disk; `up` asks, and removes it
+    hardway up
+
+cluster.json no longer has theta, whose machine runs; `up` asks, and removes it
+    hardway up
+",
+    );
+    let said = cluster.hardway(&["status", "--json"]).stdout;
+    let status: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        status["leftovers"],
+        json!([
+            { "name": "iota", "controlPlane": false, "running": false },
+            { "name": "theta", "controlPlane": false, "running": true },
+        ])
+    );
+}
+
+/// Its disk is the cluster: `up` does not remove it.
+#[test]
+fn a_control_plane_that_cluster_json_no_longer_has() {
+    let cluster = Cluster::new(well);
+    cluster.installed("omega");
+    std::fs::write(cluster.paths.pki().join("etcd-peer-omega.pem"), "").unwrap();
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] not ready: no machine runs
+NAME   ROLE           MACHINE        UNITS  READY  VERSION  INTERNAL-IP
+alpha  control-plane  not installed  -      -      -        -
+sigma  worker         not installed  -      -      -        -
+
+alpha, sigma are not installed
+    hardway up
+
+cluster.json no longer has omega, a control plane: etcd's data is on its disk
+    give cluster.json back its node omega; a cluster with another control plane is another \
+cluster: hardway destroy, then hardway up
+",
+    );
+}

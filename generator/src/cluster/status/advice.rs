@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::{Machine, NodeStatus, Status, expected};
+use crate::cluster::members::{self, Leftover};
 use crate::state::Paths;
 use crate::topology::{Role, Topology};
 
@@ -40,6 +41,7 @@ pub(super) fn problems(status: &Status, paths: &Paths, topology: &Topology) -> V
             found.push(problem(what, "hardway up"));
         }
     }
+    found.extend(status.leftovers.iter().map(leftover));
     for node in &status.nodes {
         machine(node, paths, topology, &mut found);
     }
@@ -51,6 +53,27 @@ pub(super) fn problems(status: &Status, paths: &Paths, topology: &Topology) -> V
     }
     addons(status, topology, &mut found);
     found
+}
+
+fn leftover(one: &Leftover) -> Problem {
+    let name = &one.name;
+    if one.control_plane {
+        return problem(
+            format!(
+                "cluster.json no longer has {name}, a control plane: etcd's data is on its disk"
+            ),
+            members::give_back(name),
+        );
+    }
+    let is = if one.running {
+        "runs"
+    } else {
+        "is on this host's disk"
+    };
+    problem(
+        format!("cluster.json no longer has {name}, whose machine {is}; `up` asks, and removes it"),
+        "hardway up",
+    )
 }
 
 fn machine(node: &NodeStatus, paths: &Paths, topology: &Topology, found: &mut Vec<Problem>) {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::addons::Addon;
 use self::advice::Problem;
+use super::members::{self, Leftover};
 use super::nodes::Registered;
 use crate::machine::process;
 use crate::plan::{self, NodePlan};
@@ -37,6 +38,8 @@ pub struct Status {
     pub kubeconfig: Option<String>,
     pub api: Api,
     pub nodes: Vec<NodeStatus>,
+    /// Machines that cluster.json no longer has.
+    pub leftovers: Vec<Leftover>,
     /// What runs in the cluster for the cluster; none while the API server does not answer.
     pub addons: Vec<Addon>,
     /// What is wrong, and what to type.
@@ -103,7 +106,7 @@ impl Status {
             Machine::Own => self.kubeconfig.is_some(),
             _ => true,
         };
-        self.nodes.iter().any(made)
+        self.nodes.iter().any(made) || !self.leftovers.is_empty()
     }
 }
 
@@ -160,6 +163,7 @@ pub fn status(paths: &Paths, topology: &Topology) -> Status {
             reason,
         },
         nodes,
+        leftovers: members::leftovers(paths, topology).unwrap_or_default(),
         addons,
         problems: Vec::new(),
     };
