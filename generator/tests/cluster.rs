@@ -284,13 +284,14 @@ fn destroy_wants_a_yes_and_keeps_what_people_wrote() {
     let state = folder.path().join(".hardway");
     let (code, _, stderr) = hardway(folder.path(), &["destroy"]);
     assert_eq!(code, 2);
-    assert!(
-        stderr.contains("with every key and certificate"),
-        "{stderr}"
-    );
-    assert!(
-        stderr.ends_with("hint: say `hardway destroy --yes`\n"),
-        "{stderr}"
+    assert_eq!(
+        stderr.replace(state.to_str().unwrap(), "STATE"),
+        "\
+Lost for good with `hardway destroy`:
+  STATE with every key and certificate
+error: nobody is there to confirm it
+hint: say `hardway destroy --yes`; --dry-run says what would be done
+"
     );
     assert!(state.is_dir());
     let (code, _, stderr) = hardway(folder.path(), &["destroy", "--yes"]);
@@ -442,8 +443,22 @@ would evict the Pods of iota, delete its Node and shut it down
 would remove the disk, keys and certificates of iota
 would evict the Pods of theta, delete its Node and shut it down
 would remove the disk, keys and certificates of theta
+lost for good:
+  the Node iota, with its Pods
+  the machine iota and its disk
+  iota's keys and certificates
+  the Node theta, with its Pods
+  the machine theta and its disk
+  theta's keys and certificates
+  iota and theta's part of these snapshots, which can't be restored without it: monday
 "
     );
+    let (code, stdout, _) = hardway(dir, &["up", "--dry-run", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &told["dryRun"]), (0, &json!(true)));
+    let first = json!({ "what": "install and start alpha, gamma and sigma" });
+    assert_eq!(told["would"][0], first);
+    assert_eq!(told["lost"][0], "the Node iota, with its Pods");
     assert!(
         !dir.join("hosts").exists(),
         "nothing is written before the yes"

@@ -195,4 +195,26 @@ fn a_manual_page_for_every_verb() {
     let page = |name: &str| fs::read_to_string(dir.path().join("pages").join(name)).unwrap();
     assert!(page("hardway.1").contains("hardway\\-up(1)"));
     assert!(page("hardway-up.1").contains("\\-\\-verify"));
+    // What changes machines or disks says before what it would do, and what it loses.
+    for verb in [
+        "apply",
+        "destroy",
+        "down",
+        "generate",
+        "pki-renew",
+        "reset",
+        "restore",
+        "snapshot-delete",
+        "snapshot-restore",
+        "snapshot-save",
+        "up",
+    ] {
+        let page = page(&format!("hardway-{verb}.1"));
+        assert!(page.contains("\\-\\-dry\\-run"), "{verb}");
+        assert!(page.contains("\\-\\-json"), "{verb}");
+    }
+    for verb in ["destroy", "reset", "restore", "snapshot-delete", "up"] {
+        let page = page(&format!("hardway-{verb}.1"));
+        assert!(page.contains("\\-\\-yes"), "{verb}");
+    }
 }

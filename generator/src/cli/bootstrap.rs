@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::Global;
+use super::up::kubeconfig;
+use super::{Global, print};
 use crate::cluster::up;
 use crate::topology;
 
@@ -24,5 +25,6 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
     up::bootstrap(&paths, &topology, args.chart.clone())?;
+    print::text(&kubeconfig(&paths))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -35,7 +35,7 @@ pub(super) fn confirm(question: &Question<'_>) -> Result<()> {
         .read_line(&mut answer)
         .context("cannot read the answer")?;
     if answer.trim() != "yes" {
-        return Err(anyhow!("not confirmed: nothing was removed"));
+        return Err(anyhow!("not confirmed: nothing was changed"));
     }
     Ok(())
 }

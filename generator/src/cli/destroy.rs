@@ -3,36 +3,34 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::Global;
-use super::confirm::{self, Question};
+use super::manners::Manners;
 use crate::cluster::destroy;
 use crate::topology;
 
 /// Remove every machine, disk and key; hosts/ and cluster.json stay
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    manners: Manners,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
-    let targets = destroy::targets(&paths)?;
-    if targets.is_empty() {
-        println!("nothing to do: there is no {}", paths.state().display());
-        return Ok(ExitCode::SUCCESS);
+    let (manners, state) = (args.manners, paths.state());
+    let shown = state.display();
+    let nothing = format!("there is no {shown}");
+    let goes_on = manners.goes_on(&nothing, "remove all of it", "destroy", || {
+        destroy::look(&paths)
+    })?;
+    if goes_on {
+        let (text, removed) = match destroy::destroy(&paths)? {
+            true => (format!("removed {shown}\n"), Some(&state)),
+            false => (format!("nothing to do: {nothing}\n"), None),
+        };
+        manners.look.tell(&text, json!({ "removed": removed }))?;
     }
-    if !args.yes {
-        confirm::confirm(&Question {
-            title: "This removes, for good:",
-            targets: &targets,
-            goal: "to go on",
-            hint: "say `hardway destroy --yes`",
-        })?;
-    }
-    destroy::destroy(&paths)?;
-    println!("removed {}", paths.state().display());
     Ok(ExitCode::SUCCESS)
 }

@@ -3,28 +3,41 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::Global;
+use super::manners::Look;
 use crate::cluster::down;
 use crate::topology;
 
 /// Shut every machine down; `hardway up` starts them again
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    look: Look,
+}
 
-pub(super) fn run(global: &Global, _args: &Args) -> Result<ExitCode> {
+const NOTHING: &str = "no machine runs";
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
-    let stopped = down::down(&paths)?;
-    if stopped.is_empty() {
-        println!("nothing to do: no machine runs");
-    }
-    for machine in stopped {
-        let how = if machine.forced {
-            "did not shut down in time and was stopped by force"
-        } else {
-            "is down"
-        };
-        println!("{} {how}", machine.node);
+    if args.look.goes_on(NOTHING, || down::look(&paths))? {
+        let stopped = down::down(&paths)?;
+        let mut text = String::new();
+        for machine in &stopped {
+            text += &format!(
+                "{} {}\n",
+                machine.node,
+                match machine.forced {
+                    true => "did not shut down in time and was stopped by force",
+                    false => "is down",
+                }
+            );
+        }
+        if stopped.is_empty() {
+            text = format!("nothing to do: {NOTHING}\n");
+        }
+        args.look.tell(&text, json!({ "stopped": stopped }))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -25,6 +25,7 @@ mod kubectl;
 mod lint;
 mod logs;
 mod man;
+mod manners;
 mod medium;
 mod network;
 mod pki;

@@ -4,13 +4,23 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::manners::Manners;
+use super::restore::Wish;
 use super::{Global, restore};
 use crate::cluster::snapshot;
 
 /// Bring the cluster back to what it was when installed: `hardway restore fresh`
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    manners: Manners,
+}
 
-pub(super) fn run(global: &Global, _args: &Args) -> Result<ExitCode> {
-    restore::to(global, &snapshot::fresh_name()?, false, true)
+pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
+    let wish = Wish {
+        name: &snapshot::fresh_name()?,
+        with_pki: false,
+        wait: true,
+    };
+    restore::run_as(global, "reset", wish, args.manners)
 }

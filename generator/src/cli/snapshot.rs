@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Subcommand;
+use serde_json::json;
 
-use super::{Global, restore};
+use super::manners::{Look, Manners};
+use super::{Global, print, restore};
 use crate::cluster::seconds;
 use crate::cluster::snapshot::{self, Name, Record};
 use crate::topology;
@@ -29,6 +31,8 @@ enum Action {
         /// Of machines that are off: disks alone, which another QEMU can start too
         #[arg(long)]
         cold: bool,
+        #[command(flatten)]
+        look: Look,
     },
     Restore(restore::Args),
     /// Every snapshot, the oldest first
@@ -47,6 +51,8 @@ enum Action {
     /// Remove a snapshot from every machine
     Delete {
         name: Name,
+        #[command(flatten)]
+        manners: Manners,
     },
 }
 
@@ -61,49 +67,59 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             name,
             description,
             cold,
+            look,
         } => {
+            if !look.goes_on("", || snapshot::look_save(&paths, &topology, name, *cold))? {
+                return Ok(ExitCode::SUCCESS);
+            }
             let saved = snapshot::save(&paths, &topology, name, description.as_deref(), *cold)?;
             let count = saved.record.cluster.generation.len();
-            match saved.paused {
-                Some(paused) => {
-                    println!(
-                        "saved {name}: {count} machines stood still for {}",
-                        seconds(paused)
-                    );
-                }
-                None => println!("saved {name}: the disks of {count} machines"),
-            }
+            let text = match saved.paused {
+                Some(paused) => format!(
+                    "saved {name}: {count} machines stood still for {}\n",
+                    seconds(paused)
+                ),
+                None => format!("saved {name}: the disks of {count} machines\n"),
+            };
+            look.tell(
+                &text,
+                json!({
+                    "saved": saved.record,
+                    "pausedSeconds": saved.paused.map(|time| time.as_secs_f64()),
+                }),
+            )?;
         }
         // Above.
         Action::Restore(_) => {}
         Action::List { json } => {
             let records = Record::all(&paths)?;
             if *json {
-                print_json(&records)?;
+                print::json(&records)?;
             } else if records.is_empty() {
-                println!("no snapshot yet; `hardway snapshot save NAME` makes one");
+                print::text("no snapshot yet; `hardway snapshot save NAME` makes one\n")?;
             } else {
-                print!("{}", snapshot::list(&records));
+                print::text(&snapshot::list(&records))?;
             }
         }
         Action::Show { name, json } => {
             let shown = snapshot::show(&paths, &topology, name)?;
             if *json {
-                print_json(&shown)?;
+                print::json(&shown)?;
             } else {
-                print!("{}", shown.text());
+                print::text(&shown.text())?;
             }
         }
-        Action::Delete { name } => {
-            snapshot::delete(&paths, &topology, name)?;
-            println!("deleted {name}");
+        Action::Delete { name, manners } => {
+            let command = format!("snapshot delete {name}");
+            let goal = format!("remove {name}");
+            if manners.goes_on("", &goal, &command, || {
+                snapshot::look_delete(&paths, &topology, name)
+            })? {
+                snapshot::delete(&paths, &topology, name)?;
+                let text = format!("deleted {name}\n");
+                manners.look.tell(&text, json!({ "deleted": name }))?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
-    println!("{text}");
-    Ok(())
 }

@@ -4,12 +4,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::install::Source;
-use super::{Global, confirm, init, print, restore, verify};
+use super::manners::Manners;
+use super::restore::Wish;
+use super::{Global, confirm, init, print, verify};
 use crate::cluster::snapshot::Name;
 use crate::cluster::up::{self, Wishes};
+use crate::cluster::would::Would;
 use crate::cluster::{capture, members, shrink};
+use crate::state::Paths;
 use crate::topology;
 
 /// Install, start and wait until every node is Ready; safe to repeat
@@ -21,10 +26,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", conflicts_with = "init")]
     from: Option<Name>,
     /// In an empty folder, begin with the default cluster, as `hardway init` does
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     init: bool,
     /// Test the cluster when it is up, as `hardway verify` does
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     verify: bool,
     /// After an installation, save no snapshot `fresh` for `hardway reset`
     #[arg(long)]
@@ -36,12 +41,8 @@ pub(super) struct Args {
     /// or tcpdump; for as long as its machine runs (again for another node)
     #[arg(long, num_args = 2, value_names = ["NODE", "FILE"])]
     pcap: Vec<String>,
-    /// Remove nodes that cluster.json no longer has without asking
-    #[arg(long)]
-    yes: bool,
-    /// Only say what would be done with which machine
-    #[arg(long, conflicts_with_all = ["init", "from"])]
-    dry_run: bool,
+    #[command(flatten)]
+    manners: Manners,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
@@ -52,12 +53,28 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let topology = topology::load(&paths)?;
     up::virtual_only(&topology)?;
     let changes = members::changes(&paths, &topology)?;
-    if args.dry_run {
-        print::text(&changes.text())?;
+    let from = args.from.as_ref().map(|name| Wish {
+        name,
+        with_pki: false,
+        wait: true,
+    });
+    let manners = args.manners;
+    let go_on = manners.look.goes_on("", || {
+        let mut would = Would::default();
+        if let Some(wish) = from {
+            would = wish.look(&paths, &topology)?;
+            would.step("go on as `hardway up` without --from does");
+            return Ok(would);
+        }
+        changes.tell(&mut would);
+        would.lost = shrink::targets(&paths, &changes.leave)?;
+        Ok(would)
+    })?;
+    if !go_on {
         return Ok(ExitCode::SUCCESS);
     }
     let captures = capture::captures(&topology, &args.pcap)?;
-    if !changes.leave.is_empty() && !args.yes {
+    if !changes.leave.is_empty() && !manners.yes {
         let names = members::listed(&changes.leave);
         confirm::confirm(&confirm::Question {
             title: &format!("cluster.json no longer has {names}. `up` removes, for good:"),
@@ -66,20 +83,48 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             hint: &format!("say `hardway up --yes`, or put {names} into cluster.json again"),
         })?;
     }
+    if let Some(wish) = from {
+        let (goal, command) = (
+            format!("go back to {}", wish.name),
+            format!("up --from {}", wish.name),
+        );
+        manners.goes_on("", &goal, &command, || wish.look(&paths, &topology))?;
+        // Of running machines: `up` finds little to do. Of machines that were off: it starts them.
+        let restored = wish.restore(&paths, &topology)?;
+        if !manners.look.json {
+            print::text(&wish.text(&restored))?;
+        }
+        if let Some(warning) = restored.warning(wish.name) {
+            eprintln!("{warning}");
+        }
+    }
     let wishes = Wishes {
         source: args.source.options(),
         chart: args.chart.clone(),
         snapshot: !args.no_snapshot,
         captures,
-        leaving: changes.leave,
+        leaving: changes.leave.clone(),
     };
-    if let Some(name) = &args.from {
-        // Of running machines: `up` finds little to do. Of machines that were off: it starts them.
-        restore::to(global, name, false, true)?;
-    }
     up::up(&paths, &topology, &wishes)?;
+    manners.look.tell(
+        &kubeconfig(&paths),
+        json!({
+            "kubeconfig": paths.kubeconfig(),
+            "from": args.from,
+            "installed": changes.install,
+            "started": changes.start,
+            "removed": changes.leave,
+        }),
+    )?;
     if args.verify {
         return verify::test(&paths, &topology, false);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How to talk to the cluster that is up.
+pub(super) fn kubeconfig(paths: &Paths) -> String {
+    let file = paths.kubeconfig();
+    let shown = file.display();
+    format!("kubeconfig: {shown}\ntry: kubectl --kubeconfig {shown} get nodes\n")
 }

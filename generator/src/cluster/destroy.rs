@@ -2,42 +2,70 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::snapshot::{Name, Record};
+use super::would::Would;
 use super::{lock, machines};
 use crate::state::Paths;
 
-/// What a destruction removes, in words; empty when there is nothing.
-pub fn targets(paths: &Paths) -> Result<Vec<String>> {
+/// What [`destroy`] would do; nothing where there is nothing.
+pub fn look(paths: &Paths) -> Result<Would> {
+    let mut would = Would::default();
     if !paths.state().is_dir() {
-        return Ok(Vec::new());
+        return Ok(would);
     }
-    let mut targets: Vec<String> = machines::known(paths)?
-        .iter()
-        .map(|node| format!("the machine {node} and its disk"))
-        .collect();
-    targets.push(format!(
+    lock::check(paths)?;
+    for (node, machine) in machines::running(paths)? {
+        would.step(format!(
+            "end {node}'s machine (process {}), which is not shut down first",
+            machine.pid()
+        ));
+    }
+    for folder in folders(paths) {
+        if folder.is_dir() {
+            would.step(format!("remove {}", folder.display()));
+        }
+    }
+    for node in machines::known(paths)? {
+        would.lose(format!("the machine {node} and its disk"));
+    }
+    let snapshots = Record::names(paths)?;
+    if !snapshots.is_empty() {
+        let names: Vec<&str> = snapshots.iter().map(Name::as_str).collect();
+        would.lose(format!("the snapshots: {}", names.join(", ")));
+    }
+    would.lose(format!(
         "{} with every key and certificate",
         paths.state().display()
     ));
-    Ok(targets)
+    Ok(would)
 }
 
-/// Ends every machine and removes the state. hosts/ and cluster.json stay.
-pub fn destroy(paths: &Paths) -> Result<()> {
+/// Ends every machine and removes the state. hosts/ and cluster.json stay. False where
+/// there is nothing to remove.
+pub fn destroy(paths: &Paths) -> Result<bool> {
+    if !paths.state().is_dir() {
+        return Ok(false);
+    }
     lock::hold(paths, "destroy", || {
         for (node, machine) in machines::running(paths)? {
             machine
                 .kill()
                 .with_context(|| format!("cannot end {node}'s machine"))?;
         }
-        for folder in [paths.runtime(), paths.state()] {
+        for folder in folders(paths) {
             remove(&folder)?;
         }
-        Ok(())
+        Ok(true)
     })
+}
+
+/// The sockets go first.
+fn folders(paths: &Paths) -> [PathBuf; 2] {
+    [paths.runtime(), paths.state()]
 }
 
 fn remove(folder: &Path) -> Result<()> {

@@ -3,18 +3,36 @@
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
 
-use super::progress::Progress;
+use super::progress::{Progress, seconds};
+use super::would::Would;
 use super::{lock, machines};
 use crate::state::Paths;
 use crate::topology::NodeName;
 
 /// How a machine ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stopped {
     pub node: NodeName,
     /// It did not shut down within the limit.
     pub forced: bool,
+}
+
+/// What [`down`] would do; nothing where no machine runs.
+pub fn look(paths: &Paths) -> Result<Would> {
+    let mut would = Would::default();
+    if paths.state().is_dir() {
+        lock::check(paths)?;
+        let limit = seconds(machines::limits(paths)?.shutdown());
+        for (node, machine) in machines::running(paths)? {
+            would.step(format!(
+                "shut {node} down (process {}), by force where that takes more than {limit}",
+                machine.pid()
+            ));
+        }
+    }
+    Ok(would)
 }
 
 /// Stops every machine that runs, also of nodes that cluster.json no longer names.

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use fd_lock::RwLock;
 
 use super::snapshot;
-use crate::report::WithHint;
+use crate::report::{Hint, WithHint};
 use crate::state::Paths;
 
 /// Runs `body` while no other run of `hardway` changes this cluster. Makes the state folder,
@@ -28,10 +28,7 @@ pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> R
     });
     let guard = match held {
         Ok(guard) => guard,
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            return Err(anyhow!("{} is working on this cluster", holder(&path)))
-                .hint("wait until it is done, or end it with Ctrl-C");
-        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(held_by(&path)),
         Err(error) => {
             return Err(error).with_context(|| format!("cannot lock {}", path.display()));
         }
@@ -50,6 +47,24 @@ pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> R
     // Nobody holds it from here: say so to those who look into the file.
     let _ = guard.set_len(0);
     result
+}
+
+/// Fails where another run holds the lock; takes none, and writes nothing.
+pub fn check(paths: &Paths) -> Result<()> {
+    let path = paths.lock();
+    let Ok(file) = File::open(&path) else {
+        return Ok(());
+    };
+    match RwLock::new(file).try_read() {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(held_by(&path)),
+        _ => Ok(()),
+    }
+}
+
+fn held_by(path: &Path) -> anyhow::Error {
+    anyhow!("{} is working on this cluster", holder(path)).context(Hint(
+        "wait until it is done, or end it with Ctrl-C".to_owned(),
+    ))
 }
 
 fn open(path: &Path) -> Result<File> {

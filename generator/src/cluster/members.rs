@@ -1,13 +1,13 @@
 //! Who is new, who is there, and who is gone: cluster.json beside the machines that
 //! there are. What `up` will do about it is known before it does any of it.
 
-use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 
 use super::machines;
+use super::would::Would;
 use crate::machine::{install, process};
 use crate::pki;
 use crate::plan::node_address;
@@ -146,30 +146,28 @@ fn moved(topology: &Topology, node: &Node, before: Ipv4Addr) -> anyhow::Error {
 }
 
 impl Changes {
-    /// What `up` would do, a line each.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |what: &str, names: &[NodeName], then: &str| {
+    /// What `up` would do.
+    pub fn tell(&self, would: &mut Would) {
+        let mut step = |what: &str, names: &[NodeName], then: &str| {
             if !names.is_empty() {
-                let _ = writeln!(text, "would {what}{}{then}", listed(names));
+                would.step(format!("{what}{}{then}", listed(names)));
             }
         };
-        line("install and start ", &self.install, "");
-        line("start ", &self.start, "");
-        line("leave ", &self.stay, " running");
+        step("install and start ", &self.install, "");
+        step("start ", &self.start, "");
+        step("leave ", &self.stay, " running");
         if !self.install.is_empty() || !self.leave.is_empty() {
-            line("bring host names and routes up to date on ", &self.stay, "");
+            step("bring host names and routes up to date on ", &self.stay, "");
         }
         for name in &self.leave {
             let one = std::slice::from_ref(name);
-            line(
+            step(
                 "evict the Pods of ",
                 one,
                 ", delete its Node and shut it down",
             );
-            line("remove the disk, keys and certificates of ", one, "");
+            step("remove the disk, keys and certificates of ", one, "");
         }
-        text
     }
 }
 
@@ -205,6 +203,12 @@ mod tests {
         names.collect()
     }
 
+    fn text(changes: &Changes) -> String {
+        let mut would = Would::default();
+        changes.tell(&mut would);
+        would.text()
+    }
+
     #[test]
     fn who_is_new_and_who_is_gone() {
         let topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
@@ -227,7 +231,7 @@ mod tests {
             }
         );
         assert_eq!(
-            changes.text(),
+            text(&changes),
             "\
 would install and start east
 would start west
@@ -240,7 +244,7 @@ would remove the disk, keys and certificates of south
 "
         );
         let all = compare(&topology, &[]).unwrap();
-        assert_eq!(all.text(), "would install and start east, hub and west\n");
+        assert_eq!(text(&all), "would install and start east, hub and west\n");
     }
 
     #[test]

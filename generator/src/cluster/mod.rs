@@ -42,6 +42,7 @@ pub mod top;
 pub mod up;
 pub mod verify;
 mod wait;
+pub mod would;
 
 use machines::limits;
 pub use progress::seconds;

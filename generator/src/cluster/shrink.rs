@@ -29,21 +29,26 @@ pub fn targets(paths: &Paths, leaving: &[NodeName]) -> Result<Vec<String>> {
         targets.push(format!("the machine {node} and its disk"));
         targets.push(format!("{node}'s keys and certificates"));
     }
+    targets.extend(part_of_snapshots(paths, leaving)?);
+    Ok(targets)
+}
+
+/// What is lost of snapshots where these nodes' disks go, in words.
+pub(super) fn part_of_snapshots(paths: &Paths, nodes: &[NodeName]) -> Result<Option<String>> {
     let mut snapshots = Vec::new();
     for record in Record::all(paths)? {
-        let nodes = &record.cluster.generation;
-        if leaving.iter().any(|node| nodes.contains_key(node)) {
+        let saved = &record.cluster.generation;
+        if nodes.iter().any(|node| saved.contains_key(node)) {
             snapshots.push(record.name.to_string());
         }
     }
-    if !snapshots.is_empty() {
-        targets.push(format!(
+    Ok((!snapshots.is_empty()).then(|| {
+        format!(
             "{}'s part of these snapshots, which can't be restored without it: {}",
-            listed(leaving),
+            listed(nodes),
             snapshots.join(", ")
-        ));
-    }
-    Ok(targets)
+        )
+    }))
 }
 
 /// Removes these nodes; those that stay no longer know them afterwards.

@@ -151,12 +151,6 @@ impl Up<'_> {
         if to_save {
             snapshot::fresh(&self.site);
         }
-        let kubeconfig = self.site.paths.kubeconfig();
-        println!("kubeconfig: {}", kubeconfig.display());
-        println!(
-            "try: kubectl --kubeconfig {} get nodes",
-            kubeconfig.display()
-        );
         Ok(())
     }
 

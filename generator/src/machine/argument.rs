@@ -74,12 +74,19 @@ impl Arguments {
 /// A POSIX shell script that runs `argv`, an option and its value a line.
 pub(super) fn script(argv: &[OsString], preparation: &[u8]) -> Vec<u8> {
     let mut text = [b"#!/bin/sh\n", preparation, b"exec"].concat();
-    for word in argv {
-        let starts_line = word.as_bytes().starts_with(b"-");
-        text.extend(if starts_line { &b" \\\n  "[..] } else { b" " });
+    text.extend(words(argv, b" \\\n  "));
+    text.push(b'\n');
+    text
+}
+
+/// `argv` for a POSIX shell, a space before each word, and `turn` before each option.
+pub(crate) fn words<Word: AsRef<OsStr>>(argv: &[Word], turn: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for word in argv.iter().map(AsRef::as_ref) {
+        let option = word.as_bytes().starts_with(b"-");
+        text.extend(if option { turn } else { b" " });
         text.extend(quoted(word));
     }
-    text.push(b'\n');
     text
 }
 

@@ -58,6 +58,15 @@ const OLDEST: (u32, u32) = (7, 2);
 impl Host {
     /// What is pinned for the cluster, or else what is found now, which is then pinned.
     pub fn detect(paths: &Paths, options: &HostOptions) -> Result<Self> {
+        let host = Self::found(paths, options)?;
+        if Self::pinned(paths)?.as_ref() != Some(&host) {
+            host.pin(paths)?;
+        }
+        Ok(host)
+    }
+
+    /// What [`Host::detect`] gives; pins nothing.
+    pub fn found(paths: &Paths, options: &HostOptions) -> Result<Self> {
         let pinned = Self::pinned(paths)?;
         if let (Some(pinned), Some(arch)) = (&pinned, options.arch)
             && pinned.arch != arch
@@ -100,13 +109,10 @@ impl Host {
             firmware,
         };
         accelerator::choose(&mut host, options.kernel.as_deref())?;
-        if pinned.as_ref() != Some(&host) {
-            host.pin(paths)?;
-        }
         Ok(host)
     }
 
-    /// What [`Host::detect`] would find, each part by itself, and pins nothing.
+    /// What [`Host::found`] would find, each part by itself.
     pub fn look(paths: &Paths) -> Result<Parts> {
         let pinned = Self::pinned(paths)?;
         let arch = pinned.as_ref().map_or_else(Arch::native, |host| host.arch);

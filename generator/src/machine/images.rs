@@ -3,6 +3,7 @@
 //!
 //! Reference: QEMU's docs/interop/qemu-qmp-ref, snapshot-save; docs/interop/qcow2.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::disk::qemu_img;
+use super::disk::{images_program, qemu_img};
 use super::process;
 use super::qmp::Qmp;
 use crate::report::WithHint;
@@ -66,6 +67,19 @@ impl Images {
 
     pub fn running(&self) -> bool {
         self.qmp.is_some()
+    }
+
+    /// What works on each image of a machine that is off, after the image's name:
+    /// `action` as qemu-img's `snapshot` has it, e.g. `-c` for a new one.
+    pub fn commands(&self, action: &str, tag: &str) -> Result<[(&'static str, Vec<OsString>); 2]> {
+        let program = images_program(&self.qemu)?;
+        let command = |file: &Path| {
+            let mut command = vec![program.clone().into()];
+            command.extend(arguments(action, tag, file));
+            command
+        };
+        let [disk, variables] = self.files.each_ref().map(|file| command(file));
+        Ok([("disk", disk), ("UEFI variables", variables)])
     }
 
     /// Looks again whether the machine runs: QEMU may have died, or been started, since.
@@ -211,8 +225,11 @@ fn info(qemu: &Path, file: &Path) -> Result<Value> {
 }
 
 fn snapshot(qemu: &Path, action: &str, tag: &str, file: &Path) -> Result<()> {
-    let arguments = ["snapshot".into(), action.into(), tag.into(), file.into()];
-    qemu_img(qemu, arguments).map(drop)
+    qemu_img(qemu, arguments(action, tag, file)).map(drop)
+}
+
+fn arguments(action: &str, tag: &str, file: &Path) -> [OsString; 4] {
+    ["snapshot".into(), action.into(), tag.into(), file.into()]
 }
 
 /// Runs one of QEMU's jobs to its end. QEMU's main loop does the work, and answers

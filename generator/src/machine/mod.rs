@@ -32,6 +32,7 @@ mod tool;
 
 pub use accelerator::Accelerator;
 pub use arch::Arch;
+pub(crate) use argument::words;
 pub use firmware::Firmware;
 pub use host::{Host, HostOptions, Parts};
 pub use medium::Medium;

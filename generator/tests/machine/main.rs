@@ -23,6 +23,7 @@ use hardway::topology::{self, Machine, Node, Sources, Topology};
 
 mod base;
 mod console;
+mod crafted;
 mod full;
 mod grow;
 mod snapshot;

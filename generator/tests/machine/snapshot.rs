@@ -1,15 +1,14 @@
-//! Snapshots of two machines as one, under a real QEMU; and what is said of snapshots
-//! that do not fit, of crafted ones.
+//! Snapshots of two machines as one, under a real QEMU.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hardway::cluster::snapshot::{self, Kind, Name, Record};
-use hardway::machine::argv::Sockets;
+use hardway::cluster::would::Would;
+use hardway::machine::argv::{self, Sockets};
 use hardway::machine::images::{Found, Images};
 use hardway::machine::{Arch, Host, process};
 use hardway::report::render;
@@ -136,6 +135,7 @@ fn a_snapshot_brings_both_machines_back_or_neither() {
     shell(&bench, "set -v probe after", "Shell>");
     shell(&bench, "set probe", "probe = after");
     power_cut(&bench, "east");
+    a_look_changes_nothing(&bench, &host);
     restore(&bench, "one").unwrap();
     for node in NODES {
         assert_eq!(status(&bench, node), "running");
@@ -168,6 +168,21 @@ fn a_snapshot_brings_both_machines_back_or_neither() {
     );
     shell(&bench, "set probe", "probe = later");
 
+    // A look at guests that stand still does not let them go on.
+    let hub = process::find(&bench.paths(), &bench.node("hub").name).unwrap();
+    hub.qmp().unwrap().execute("stop", &json!({})).unwrap();
+    let would = snapshot::look_delete(&bench.paths(), &bench.topology, &name("one")).unwrap();
+    assert_eq!(
+        whats(&bench, &would),
+        [
+            "remove [state]/snapshots/one.json",
+            "remove [state]/snapshots/one.pki",
+            "remove hardway-one from east's disk",
+            "remove hardway-one from east's UEFI variables",
+            "remove hardway-one from hub (QMP: snapshot-delete)",
+        ]
+    );
+    assert_eq!(status(&bench, "hub"), "paused");
     snapshot::delete(&bench.paths(), &bench.topology, &name("one")).unwrap();
     for node in NODES {
         assert_eq!(found(&bench, &host, node, "hardway-one"), Found::Nowhere);
@@ -184,6 +199,42 @@ fn a_snapshot_brings_both_machines_back_or_neither() {
     assert_eq!((saved.record.kind, saved.paused), (Kind::Cold, None));
     assert_eq!(restore(&bench, "cold").unwrap().kind, Kind::Cold);
     assert_eq!(found(&bench, &host, "hub", "hardway-cold"), Found::Disks);
+}
+
+fn whats(bench: &Bench, would: &Would) -> Vec<String> {
+    let state = bench.paths().state();
+    let steps = would.steps.iter();
+    steps
+        .map(|step| step.what.replace(state.to_str().unwrap(), "[state]"))
+        .collect()
+}
+
+/// One machine runs and the other is off: what would be started is what a start runs.
+fn a_look_changes_nothing(bench: &Bench, host: &Host) {
+    let (paths, topology) = (bench.paths(), &bench.topology);
+    let would = snapshot::look_restore(&paths, topology, &name("one"), true, false).unwrap();
+    assert_eq!(
+        whats(bench, &would),
+        [
+            "pause hub",
+            "keep what east and hub are now as hardway~before-restore, until all of them are back",
+            "start east, paused, to hold what is loaded into it",
+            "load hardway-one into east, memory included (QMP: snapshot-load)",
+            "load hardway-one into hub, memory included (QMP: snapshot-load)",
+            "put what [state]/snapshots/one.pki keeps in the place of [state]/pki and [state]/kubeconfig",
+            "let east and hub go on, and set their clocks",
+        ]
+    );
+    let boot = argv::boot(host, &paths, topology, bench.node("east"), None).unwrap();
+    let words = boot.iter().map(|word| word.to_str().unwrap());
+    assert!(words.eq(would.steps[2].argv.iter().map(String::as_str)));
+    assert_eq!(status(bench, "hub"), "running");
+    assert_eq!(process::find(&paths, &bench.node("east").name), None);
+    let before = found(bench, host, "hub", "hardway~before-restore");
+    assert_eq!(before, Found::Nowhere);
+
+    let refused = snapshot::look_save(&paths, topology, &name("one"), false);
+    assert!(render(&refused.unwrap_err()).starts_with("error: there is a snapshot one already\n"));
 }
 
 /// The disk of the machine grows as soon as its memory is written there.
@@ -226,151 +277,4 @@ fn a_qemu_that_dies_during_a_save_leaves_nothing_half() {
         return;
     }
     panic!("five saves were through before QEMU was killed");
-}
-
-/// A cluster's folder with one snapshot, all of whose hashes are made up.
-fn crafted() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
-    let written = hardway(dir, &["init", dir.to_str().unwrap()]);
-    assert_eq!(written.0, 0, "{}", written.2);
-    let state = dir.join(".hardway");
-    fs::create_dir_all(state.join("snapshots")).unwrap();
-    fs::write(state.join("code.fd"), "code").unwrap();
-    let host = json!({
-        "arch": "x86_64", "qemu": "/usr/bin/qemu-system-x86_64", "version": "9.1.0",
-        "machine": "pc-q35-9.1", "accelerator": "tcg", "passed_over": null,
-        "firmware": { "code": state.join("code.fd"), "variables": state.join("code.fd") },
-    });
-    fs::write(state.join("machine.json"), host.to_string()).unwrap();
-    let generation = json!({ "flakeSha256": "f", "keysSha256": "k", "installed": "then" });
-    let record = |kind: &str, name: &str| {
-        json!({
-            "name": name, "description": "a \"good\" day", "taken": "2026-01-02T03:04:05Z",
-            "kind": kind, "topologySha256": "t0", "pkiSha256": "p0",
-            "generation": { "alpha": generation },
-            "platform": {
-                "qemu": "7.2.22", "accelerator": "kvm", "cpu": "host (Some 9000)",
-                "machine": "pc-q35-7.2", "firmwareSha256": "f0",
-            },
-        })
-    };
-    for (kind, name) in [("running", "hot"), ("cold", "cold-1")] {
-        let file = state.join("snapshots").join(format!("{name}.json"));
-        fs::write(file, record(kind, name).to_string()).unwrap();
-    }
-    folder
-}
-
-fn hardway(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_hardway"))
-        .arg("--dir")
-        .arg(dir)
-        .args(arguments)
-        .output()
-        .unwrap();
-    (
-        output.status.code().unwrap(),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-#[test]
-fn list_and_show_read_like_this() {
-    let folder = crafted();
-    let dir = folder.path();
-    let (code, stdout, stderr) = hardway(dir, &["snapshot", "list"]);
-    assert_eq!((code, stderr.as_str()), (0, ""));
-    assert_eq!(
-        stdout,
-        "\
-NAME    TAKEN                 KIND     DESCRIPTION
-cold-1  2026-01-02T03:04:05Z  cold     a \"good\" day
-hot     2026-01-02T03:04:05Z  running  a \"good\" day
-"
-    );
-    let (_, stdout, _) = hardway(dir, &["snapshot", "list", "--json"]);
-    let listed: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(listed[1]["name"], "hot");
-    assert_eq!(listed[1]["platform"]["machine"], "pc-q35-7.2");
-
-    let (code, stdout, stderr) = hardway(dir, &["snapshot", "show", "hot"]);
-    assert_eq!((code, stderr.as_str()), (0, ""));
-    assert_eq!(
-        stdout,
-        "\
-name         hot
-description  a \"good\" day
-taken        2026-01-02T03:04:05Z
-kind         running: disks, memory and devices
-nodes        alpha
-machine      QEMU 7.2.22, pc-q35-7.2, kvm, host (Some 9000)
-firmware     f0
-topology     t0
-PKI          p0
-fits         no: cluster.json or cluster.env says something else than then; alpha is not the \
-installation that it was then; the PKI is another one than then; QEMU was 7.2.22 and is 9.1.0; \
-the accelerator was kvm and is tcg; the guests' processor was host (Some 9000) and is \
-max,erms=off,fsrm=off,la57=off; the machine type was pc-q35-7.2 and is pc-q35-9.1; \
-the firmware is another file
-"
-    );
-    let (_, stdout, _) = hardway(dir, &["snapshot", "show", "cold-1", "--json"]);
-    let shown: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(shown["kind"], "cold");
-    assert_eq!(
-        shown["differences"].as_array().unwrap().len(),
-        3,
-        "another QEMU starts a cold one: {stdout}"
-    );
-}
-
-#[test]
-fn what_cannot_be_restored_says_why() {
-    let folder = crafted();
-    let dir = folder.path();
-    let (code, stdout, stderr) = hardway(dir, &["restore", "cold-1"]);
-    assert_eq!((code, stdout.as_str()), (1, ""));
-    assert_eq!(
-        stderr,
-        "\
-error: the snapshot cold-1 does not fit this cluster
-caused by: cluster.json or cluster.env says something else than then; alpha is not the installation \
-that it was then; the PKI is another one than then
-hint: bring back what differs, or remove it: hardway snapshot delete cold-1
-"
-    );
-    let absent = "error: there is no snapshot nine\nhint: there are cold-1, hot\n";
-    for verb in ["restore", "show", "delete"] {
-        let told = hardway(dir, &["snapshot", verb, "nine"]);
-        assert_eq!(told, (1, String::new(), absent.to_owned()));
-    }
-    let (code, _, stderr) = hardway(dir, &["reset"]);
-    assert_eq!(code, 1);
-    assert!(
-        stderr.starts_with("error: there is no snapshot fresh\n"),
-        "{stderr}"
-    );
-    let (code, _, stderr) = hardway(dir, &["snapshot", "save", "new"]);
-    assert_eq!(code, 1);
-    assert_eq!(
-        stderr,
-        "error: alpha is not installed\nhint: run `hardway up` first\n"
-    );
-    for bad in ["../../etc", "a/b", &"a".repeat(300)] {
-        let (code, _, stderr) = hardway(dir, &["snapshot", "save", bad]);
-        assert_eq!(code, 2, "{stderr}");
-        assert!(stderr.contains("a name "), "{stderr}");
-    }
-    // A record that promises nothing any more is removed like any other.
-    assert_eq!(
-        hardway(dir, &["snapshot", "delete", "cold-1"]),
-        (0, "deleted cold-1\n".to_owned(), String::new())
-    );
-    assert_eq!(
-        hardway(dir, &["snapshot", "list"]).1.lines().count(),
-        2,
-        "the other stays"
-    );
 }

@@ -12,9 +12,10 @@ use crate::report::render;
 use crate::state::Paths;
 use crate::topology::NodeName;
 
-/// The machines; those that run are paused until this value is dropped.
+/// The machines; those that have been paused go on when this value is dropped.
 pub(super) struct Guests<'a> {
     progress: &'a Progress,
+    paused: bool,
     pub(super) machines: Vec<Guest>,
 }
 
@@ -38,11 +39,13 @@ impl<'a> Guests<'a> {
         });
         Ok(Self {
             progress,
+            paused: false,
             machines: machines.collect::<Result<_>>()?,
         })
     }
 
     pub(super) fn pause(&mut self) -> Result<()> {
+        self.paused = true;
         for guest in &mut self.machines {
             let node = &guest.node;
             let paused = guest.images.pause();
@@ -130,6 +133,8 @@ impl<'a> Guests<'a> {
 impl Drop for Guests<'_> {
     /// On every way out: a guest that goes on already is not disturbed.
     fn drop(&mut self) {
-        let _ = self.resume();
+        if self.paused {
+            let _ = self.resume();
+        }
     }
 }

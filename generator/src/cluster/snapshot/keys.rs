@@ -19,7 +19,7 @@ use crate::state::{Paths, private_folder};
 /// The kubeconfig in the copy; no file of the PKI has this name.
 const KUBECONFIG: &str = "admin@host.kubeconfig";
 
-fn folder(paths: &Paths, name: &Name) -> PathBuf {
+pub(super) fn folder(paths: &Paths, name: &Name) -> PathBuf {
     paths.snapshots().join(format!("{name}.pki"))
 }
 

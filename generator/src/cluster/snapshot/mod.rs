@@ -3,6 +3,7 @@
 
 mod guests;
 mod keys;
+mod look;
 mod name;
 mod record;
 mod restore;
@@ -18,6 +19,7 @@ use time::format_description::well_known::Rfc3339;
 use self::guests::Guests;
 pub use self::keys::finish_restore;
 pub(super) use self::keys::{replace as replace_keys, settle as settle_keys};
+pub use self::look::{look_delete, look_restore, look_save};
 pub use self::name::Name;
 use self::record::Cluster;
 pub use self::record::{Kind, Record};
@@ -58,10 +60,7 @@ impl<'a> Ground<'a> {
         verb: &str,
         body: impl FnOnce(&Ground<'_>) -> Result<T>,
     ) -> Result<T> {
-        virtual_only(topology)?;
-        if !paths.state().is_dir() {
-            return Err(no_cluster(paths)).hint("run `hardway up`");
-        }
+        made(paths, topology)?;
         lock::hold(paths, verb, || {
             let names = topology.nodes.iter().map(|node| node.name.as_str());
             body(&Ground {
@@ -74,8 +73,17 @@ impl<'a> Ground<'a> {
     }
 }
 
-fn no_cluster(paths: &Paths) -> anyhow::Error {
-    anyhow!("no cluster yet: there is no {}", paths.state().display())
+/// Fails where there is no cluster that snapshots could be of.
+fn made(paths: &Paths, topology: &Topology) -> Result<()> {
+    virtual_only(topology)?;
+    match paths.state().is_dir() {
+        true => Ok(()),
+        false => Err(anyhow!(
+            "no cluster yet: there is no {}",
+            paths.state().display()
+        ))
+        .hint("run `hardway up`"),
+    }
 }
 
 /// What runs the machines, as an earlier run found it.
@@ -135,8 +143,9 @@ pub fn fresh_name() -> Result<Name> {
     FRESH.parse().map_err(|why: String| anyhow!(why))
 }
 
-impl Ground<'_> {
-    pub(super) fn save(&self, name: &Name, description: Option<&str>, cold: bool) -> Result<Saved> {
+impl<'a> Ground<'a> {
+    /// What is to be saved. Fails where it can't be; changes nothing.
+    fn before_save(&self, name: &Name, cold: bool) -> Result<(Host, Guests<'a>, Kind)> {
         if Record::find(self.paths, name)?.is_some() {
             return Err(anyhow!("there is a snapshot {name} already")).hint(format!(
                 "take another name, or remove it first: hardway snapshot delete {name}"
@@ -147,8 +156,13 @@ impl Ground<'_> {
             return Err(anyhow!("{} is not installed", node.name)).hint("run `hardway up` first");
         }
         let host = pinned(self.paths)?;
-        let mut guests = Guests::open(self.paths, &host.qemu, self.names(), self.progress)?;
+        let guests = Guests::open(self.paths, &host.qemu, self.names(), self.progress)?;
         let kind = kind(&guests, cold)?;
+        Ok((host, guests, kind))
+    }
+
+    pub(super) fn save(&self, name: &Name, description: Option<&str>, cold: bool) -> Result<Saved> {
+        let (host, mut guests, kind) = self.before_save(name, cold)?;
         let tag = name.tag();
         // What a run that was killed left.
         guests.delete(&tag)?;
@@ -201,21 +215,28 @@ impl Ground<'_> {
         Ok(record)
     }
 
-    fn delete(&self, name: &Name) -> Result<()> {
+    /// The machines that have any of the snapshot. Fails where there is none of that name.
+    fn before_delete(&self, name: &Name) -> Result<Guests<'a>> {
         let host = pinned(self.paths)?;
         // Also nodes that cluster.json no longer names.
         let mut known = machines::known(self.paths)?;
         known.retain(|node| self.paths.node(node).disk().is_file());
         let mut guests = Guests::open(self.paths, &host.qemu, known, self.progress)?;
-        let tag = name.tag();
-        let found = guests.find(&tag)?;
-        // Before the bytes: no record promises what is no longer there.
-        let recorded = Record::remove(self.paths, name)?;
-        if !recorded && found.iter().all(|(_, found)| *found == Found::Nowhere) {
+        let found = guests.find(&name.tag())?;
+        let mut found = found.iter().map(|(_, found)| *found != Found::Nowhere);
+        guests.machines.retain(|_| found.next().unwrap_or(true));
+        if guests.machines.is_empty() && !record::path(self.paths, name).exists() {
             // Names those that there are.
-            return Record::read(self.paths, name).map(drop);
+            Record::read(self.paths, name)?;
         }
-        guests.delete(&tag)?;
+        Ok(guests)
+    }
+
+    fn delete(&self, name: &Name) -> Result<()> {
+        let mut guests = self.before_delete(name)?;
+        // Before the bytes: no record promises what is no longer there.
+        Record::remove(self.paths, name)?;
+        guests.delete(&name.tag())?;
         keys::remove(self.paths, name)
     }
 

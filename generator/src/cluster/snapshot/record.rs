@@ -152,7 +152,7 @@ impl Record {
         if let Some(record) = Self::find(paths, name)? {
             return Ok(record);
         }
-        let names = names(paths)?;
+        let names = Self::names(paths)?;
         let names: Vec<&str> = names.iter().map(Name::as_str).collect();
         Err(anyhow!("there is no snapshot {name}")).hint(match names.as_slice() {
             [] => "`hardway snapshot save NAME` makes one".to_owned(),
@@ -160,9 +160,30 @@ impl Record {
         })
     }
 
+    /// The names of all snapshots, also of those whose record can't be read.
+    pub fn names(paths: &Paths) -> Result<Vec<Name>> {
+        let folder = paths.snapshots();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+            }
+        };
+        let mut names: Vec<Name> = entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let file = entry.file_name();
+                file.to_str()?.strip_suffix(".json")?.parse().ok()
+            })
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Every snapshot, the oldest first.
     pub fn all(paths: &Paths) -> Result<Vec<Self>> {
-        let names = names(paths)?;
+        let names = Self::names(paths)?;
         let mut all: Vec<Self> = names
             .iter()
             .filter_map(|name| Self::find(paths, name).transpose())
@@ -171,37 +192,18 @@ impl Record {
         Ok(all)
     }
 
-    /// Forgets a snapshot; true if there was one.
-    pub(super) fn remove(paths: &Paths, name: &Name) -> Result<bool> {
+    /// Forgets a snapshot, if there is one.
+    pub(super) fn remove(paths: &Paths, name: &Name) -> Result<()> {
         let path = path(paths, name);
         match fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
         }
     }
 }
 
-fn path(paths: &Paths, name: &Name) -> PathBuf {
+pub(super) fn path(paths: &Paths, name: &Name) -> PathBuf {
     paths.snapshots().join(format!("{name}.json"))
-}
-
-fn names(paths: &Paths) -> Result<Vec<Name>> {
-    let folder = paths.snapshots();
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
-        }
-    };
-    let mut names: Vec<Name> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| {
-            let file = entry.file_name();
-            file.to_str()?.strip_suffix(".json")?.parse().ok()
-        })
-        .collect();
-    names.sort();
-    Ok(names)
 }

@@ -17,7 +17,7 @@ use crate::state::Paths;
 use crate::topology::{Node, Topology};
 
 /// What each machine was before a restore. No name of a snapshot has this tag.
-const BEFORE: &str = "hardway~before-restore";
+pub(super) const BEFORE: &str = "hardway~before-restore";
 
 /// What [`restore`] did.
 #[derive(Debug)]
@@ -40,10 +40,8 @@ pub fn restore(
     wait: bool,
 ) -> Result<Restored> {
     Ground::hold(paths, topology, "restore", |ground| {
-        // A copy that can't be read is the concern of whoever brings it back.
-        let expired = keys::expired(paths, name, OffsetDateTime::now_utc()).unwrap_or_default();
         let restored = Restored {
-            expired,
+            expired: expired(paths, name),
             ..ground.restore(name, with_pki)?
         };
         if restored.kind == Kind::Running {
@@ -56,8 +54,29 @@ pub fn restore(
     })
 }
 
-impl Ground<'_> {
-    fn restore(&self, name: &Name, with_pki: bool) -> Result<Restored> {
+/// The certificates that the machines will have again, and that have expired since. A copy
+/// that can't be read is the concern of whoever brings it back.
+pub(super) fn expired(paths: &Paths, name: &Name) -> Vec<String> {
+    keys::expired(paths, name, OffsetDateTime::now_utc()).unwrap_or_default()
+}
+
+/// A restore of which all that can be known is known.
+pub(super) struct Ready<'a> {
+    pub(super) record: Record,
+    pub(super) host: Host,
+    pub(super) guests: Guests<'a>,
+    /// What is started to be restored.
+    pub(super) starting: Vec<&'a Node>,
+}
+
+impl<'a> Ground<'a> {
+    /// Fails where it can't be restored. `detect` finds what runs the machines that are off.
+    pub(super) fn before_restore(
+        &self,
+        name: &Name,
+        with_pki: bool,
+        detect: fn(&Paths, &HostOptions) -> Result<Host>,
+    ) -> Result<Ready<'a>> {
         let record = Record::read(self.paths, name)?;
         let runs = |node: &&Node| process::find(self.paths, &node.name).is_some();
         let (running, off): (Vec<&Node>, Vec<&Node>) = self.topology.nodes.iter().partition(runs);
@@ -68,16 +87,34 @@ impl Ground<'_> {
                 "{name} is of machines that are off: hardway down, then hardway restore {name}"
             ));
         }
-        let host = match off.is_empty() || record.kind == Kind::Cold {
+        let starting = if record.kind == Kind::Running {
+            off
+        } else {
+            Vec::new()
+        };
+        let host = match starting.is_empty() {
             true => pinned(self.paths)?,
-            false => Host::detect(self.paths, &HostOptions::default())?,
+            false => detect(self.paths, &HostOptions::default())?,
         };
         self.check_fits(&record, &host, with_pki)?;
         let mut guests = Guests::open(self.paths, &host.qemu, self.names(), self.progress)?;
         check_whole(&mut guests, &record)?;
-        if record.kind == Kind::Running {
-            self.check_room(&off)?;
-        }
+        self.check_room(&starting)?;
+        Ok(Ready {
+            record,
+            host,
+            guests,
+            starting,
+        })
+    }
+
+    fn restore(&self, name: &Name, with_pki: bool) -> Result<Restored> {
+        let Ready {
+            record,
+            host,
+            mut guests,
+            starting,
+        } = self.before_restore(name, with_pki, Host::detect)?;
         self.interrupt.check()?;
 
         let start = Instant::now();
@@ -91,11 +128,6 @@ impl Ground<'_> {
             self.forget(&mut guests);
             return Err(error);
         }
-        let starting = if record.kind == Kind::Running {
-            off
-        } else {
-            Vec::new()
-        };
         let restored = self
             .start(&host, &starting, &mut guests)
             .and_then(|()| guests.each("restore", |guest| guest.images.load(&name.tag())))
