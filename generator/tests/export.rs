@@ -106,6 +106,20 @@ fn colmena_gets_a_hive_that_reads_the_keys_where_they_are() {
         keys += 1;
     }
     assert!(keys > 20, "{keys}");
+    // What a program reads of the same.
+    let (code, said) = hardway(folder.path(), &["export", "colmena", "--json"]);
+    let value: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let next = "cd [cluster]/export/colmena && colmena apply";
+    assert_eq!(
+        (code, value),
+        (
+            0,
+            serde_json::json!({
+                "folder": "[cluster]/export/colmena",
+                "next": [next, "hardway bootstrap"],
+            })
+        )
+    );
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
-use super::Global;
+use super::{Global, print};
 use crate::export::{self, Tool};
 use crate::topology;
 
@@ -20,6 +21,9 @@ pub(super) struct Args {
     /// The folder to write into; all of it is replaced [default: export/TOOL beside cluster.json]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
@@ -31,11 +35,16 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         None => paths.dir.join("export").join(args.tool.as_str()),
     };
     export::export(&paths, &topology, args.tool, &out)?;
-    println!("{}", out.display());
-    match args.tool {
-        Tool::NixosAnywhere => println!("next: {}/install NODE…", out.display()),
-        Tool::Colmena => println!("next: cd {} && colmena apply", out.display()),
+    let shown = out.display();
+    let next = match args.tool {
+        Tool::NixosAnywhere => format!("{shown}/install NODE…"),
+        Tool::Colmena => format!("cd {shown} && colmena apply"),
+    };
+    let then = "hardway bootstrap";
+    if args.json {
+        print::json(&json!({ "folder": out, "next": [next, then] }))?;
+    } else {
+        print::text(&format!("{shown}\nnext: {next}\nthen: {then}\n"))?;
     }
-    println!("then: hardway bootstrap");
     Ok(ExitCode::SUCCESS)
 }
