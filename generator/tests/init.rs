@@ -201,6 +201,7 @@ fn a_manual_page_for_every_verb() {
         "destroy",
         "down",
         "generate",
+        "install",
         "pki-renew",
         "reset",
         "restore",
@@ -213,7 +214,14 @@ fn a_manual_page_for_every_verb() {
         assert!(page.contains("\\-\\-dry\\-run"), "{verb}");
         assert!(page.contains("\\-\\-json"), "{verb}");
     }
-    for verb in ["destroy", "reset", "restore", "snapshot-delete", "up"] {
+    for verb in [
+        "destroy",
+        "install",
+        "reset",
+        "restore",
+        "snapshot-delete",
+        "up",
+    ] {
         let page = page(&format!("hardway-{verb}.1"));
         assert!(page.contains("\\-\\-yes"), "{verb}");
     }

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::Global;
+use super::manners::Manners;
 use crate::cluster::install::{self, Options};
 use crate::cluster::seconds;
 use crate::machine::Arch;
@@ -20,6 +22,8 @@ pub(super) struct Args {
     nodes: Vec<String>,
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    manners: Manners,
 }
 
 /// What machines are installed from, and run on.
@@ -58,7 +62,18 @@ impl Source {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     let topology = topology::load(&paths)?;
-    let took = install::install_named(&paths, &topology, &args.nodes, &args.source.options())?;
-    println!("installed {} in {}", args.nodes.join(", "), seconds(took));
+    let (manners, options) = (args.manners, args.source.options());
+    let goal = format!("install {} anew", args.nodes.join(", "));
+    let command = format!("install {}", args.nodes.join(" "));
+    let look = || match manners.look.dry_run {
+        true => install::look(&paths, &topology, &args.nodes, &options),
+        false => install::lost(&paths, &topology, &args.nodes),
+    };
+    if manners.goes_on("", &goal, &command, look)? {
+        let took = install::install_named(&paths, &topology, &args.nodes, &options)?;
+        let text = format!("installed {} in {}\n", args.nodes.join(", "), seconds(took));
+        let value = json!({ "installed": args.nodes, "seconds": took.as_secs_f64() });
+        manners.look.tell(&text, value)?;
+    }
     Ok(ExitCode::SUCCESS)
 }

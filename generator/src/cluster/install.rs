@@ -1,12 +1,13 @@
 //! Installs nodes, all at once, a thread each: for `hardway install` and for `up`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
+pub use self::look::{look, lost};
 use super::host::{self, Wanted};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -21,6 +22,8 @@ use crate::plan::{self, Plan};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
 use crate::topology::{Node, Topology};
+
+mod look;
 
 /// What the base's stages are told under.
 const BASE: &str = "base";
@@ -61,12 +64,7 @@ pub fn install_named(
     virtual_only(topology)?;
     lock::hold(paths, "install", || {
         let start = Instant::now();
-        for node in &nodes {
-            if process::find(paths, &node.name).is_some() {
-                return Err(anyhow!("{} is running", node.name))
-                    .hint("stop it first: hardway down");
-            }
-        }
+        none_runs(paths, &nodes)?;
         let plan = plan::plan(topology);
         let site = Site {
             paths,
@@ -75,20 +73,29 @@ pub fn install_named(
             progress: &Progress::new(nodes.iter().map(|node| node.name.as_str()).chain([BASE])),
             interrupt: &Interrupt::install()?,
         };
-        let wanted: Vec<Wanted<'_>> = nodes
-            .iter()
-            .map(|&node| Wanted {
-                node,
-                install: true,
-            })
-            .collect();
         site.generate()?;
-        site.check_host(&wanted)?;
+        site.check_host(&to_install(&nodes))?;
         let medium = site.medium(options)?;
         let host = site.host(options, Some(&medium))?;
         site.install(&host, &nodes, &medium)?;
         Ok(start.elapsed())
     })
+}
+
+fn none_runs(paths: &Paths, nodes: &[&Node]) -> Result<()> {
+    let runs = |node: &&&Node| process::find(paths, &node.name).is_some();
+    match nodes.iter().find(runs) {
+        Some(node) => Err(anyhow!("{} is running", node.name)).hint("stop it first: hardway down"),
+        None => Ok(()),
+    }
+}
+
+fn to_install<'a>(nodes: &[&'a Node]) -> Vec<Wanted<'a>> {
+    let wanted = nodes.iter().map(|&node| Wanted {
+        node,
+        install: true,
+    });
+    wanted.collect()
 }
 
 pub(super) fn chosen<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>> {
@@ -113,16 +120,20 @@ impl Site<'_> {
     /// The medium to install from.
     pub(super) fn medium(&self, options: &Options) -> Result<Medium> {
         let iso = medium::find(self.paths, options, false, self.progress, self.interrupt)?.path;
-        let mut medium = Medium::open(&iso)?;
-        medium.self_contained |= options.offline;
-        Ok(medium)
+        open(&iso, options)
     }
 
     /// Whether the host has room for these machines.
     pub(super) fn check_host(&self, wanted: &[Wanted<'_>]) -> Result<()> {
         host::compare_memory(wanted, host::available_memory()?)?;
         let state = self.paths.state();
-        if let Some(warning) = host::compare_disk(wanted, host::free_disk(&state)?, &state)? {
+        // Not made yet where nothing is to be changed.
+        let there = if state.is_dir() {
+            &state
+        } else {
+            &self.paths.dir
+        };
+        if let Some(warning) = host::compare_disk(wanted, host::free_disk(there)?, &state)? {
             self.progress.say(&warning);
         }
         Ok(())
@@ -130,14 +141,7 @@ impl Site<'_> {
 
     /// What runs the machines; the medium's kernel is what accelerators are tried with.
     pub(super) fn host(&self, options: &Options, medium: Option<&Medium>) -> Result<Host> {
-        let host = Host::detect(
-            self.paths,
-            &HostOptions {
-                qemu: options.qemu.clone(),
-                arch: options.arch.or(medium.map(|medium| medium.arch)),
-                kernel: medium.map(|medium| medium.kernel.clone()),
-            },
-        )?;
+        let host = Host::detect(self.paths, &host_options(options, medium))?;
         if let (Some(word), Some(_)) = (&host.passed_over, medium) {
             self.progress.say(word);
         }
@@ -216,16 +220,11 @@ impl Site<'_> {
 
     /// Removes the bases that no node needs any more.
     fn tidy(&self, bases: &[Base]) -> Result<()> {
-        let mut used: BTreeSet<String> = bases.iter().map(|base| base.name.clone()).collect();
-        for node in machines::known(self.paths)? {
-            match record(self.paths, &node) {
-                Some(installed) => used.extend(installed.base.map(|base| base.name)),
-                // Whose it was can't be told: better to keep one too many.
-                None if self.paths.node(&node).installed().exists() => return Ok(()),
-                None => {}
-            }
+        let new = bases.iter().map(|base| base.name.clone());
+        match used(self.paths, new.collect(), &[])? {
+            Some(used) => base::tidy(self.paths, &used),
+            None => Ok(()),
         }
-        base::tidy(self.paths, &used)
     }
 
     fn install_one(&self, host: &Host, node: &Node, medium: &Medium, base: &Base) -> Result<()> {
@@ -245,4 +244,35 @@ impl Site<'_> {
         task.done();
         Ok(())
     }
+}
+
+fn open(iso: &Path, options: &Options) -> Result<Medium> {
+    let mut medium = Medium::open(iso)?;
+    medium.self_contained |= options.offline;
+    Ok(medium)
+}
+
+fn host_options(options: &Options, medium: Option<&Medium>) -> HostOptions {
+    HostOptions {
+        qemu: options.qemu.clone(),
+        arch: options.arch.or(medium.map(|medium| medium.arch)),
+        kernel: medium.map(|medium| medium.kernel.clone()),
+    }
+}
+
+/// The names of the bases that are needed beside `new`, by nodes other than `anew`; None
+/// where whose it was can't be told: better to keep one too many.
+fn used(paths: &Paths, new: BTreeSet<String>, anew: &[&Node]) -> Result<Option<BTreeSet<String>>> {
+    let mut used = new;
+    for node in machines::known(paths)? {
+        if anew.iter().any(|one| one.name == node) {
+            continue;
+        }
+        match record(paths, &node) {
+            Some(installed) => used.extend(installed.base.map(|base| base.name)),
+            None if paths.node(&node).installed().exists() => return Ok(None),
+            None => {}
+        }
+    }
+    Ok(Some(used))
 }

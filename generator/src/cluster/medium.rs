@@ -1,6 +1,8 @@
 //! Which medium a cluster's machines are installed from: `hardway medium`, and the
 //! first step of an installation.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::install::Options;
@@ -24,22 +26,31 @@ pub(super) fn find(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Found> {
-    let arch = match (options.arch, Host::pinned(paths)?) {
-        (Some(arch), _) => arch,
-        (None, Some(host)) => host.arch,
-        (None, None) => Arch::native(),
-    };
-    let wanted = Wanted {
-        arch,
-        iso: options.iso.as_ref(),
-        channel: options.channel.as_deref(),
-        offline: options.offline,
-        update,
-    };
+    let wanted = wanted(paths, options, update)?;
     let say = |line: &str| progress.say(line);
     let listener = Listener {
         say: &say,
         cancelled: interrupt.flag(),
     };
     media::find(paths, &wanted, listener)
+}
+
+/// What [`find`] would find: where the medium is, or in words how it would come here.
+pub(super) fn look(paths: &Paths, options: &Options) -> Result<Result<PathBuf, String>> {
+    media::look(paths, &wanted(paths, options, false)?)
+}
+
+fn wanted<'a>(paths: &Paths, options: &'a Options, update: bool) -> Result<Wanted<'a>> {
+    let arch = match (options.arch, Host::pinned(paths)?) {
+        (Some(arch), _) => arch,
+        (None, Some(host)) => host.arch,
+        (None, None) => Arch::native(),
+    };
+    Ok(Wanted {
+        arch,
+        iso: options.iso.as_ref(),
+        channel: options.channel.as_deref(),
+        offline: options.offline,
+        update,
+    })
 }

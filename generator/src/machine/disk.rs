@@ -37,17 +37,28 @@ pub fn create(
     paths.create()?;
     let disk = paths.disk();
     remove(&disk)?;
-    let mut arguments: Vec<OsString> = ["create", "-q", "-f", "qcow2"].map(Into::into).into();
-    match content {
-        Content::Empty(size) => arguments.extend([disk.clone().into(), format!("{size}G").into()]),
-        Content::Overlay(base) => {
-            arguments.extend(["-F".into(), "qcow2".into(), "-b".into(), base.into()]);
-            arguments.push(disk.clone().into());
-        }
-    }
-    qemu_img(qemu, arguments)
+    qemu_img(qemu, creation(&disk, content))
         .with_context(|| format!("cannot make the disk {}", disk.display()))?;
     variables(qemu, arch, firmware, &paths.firmware_variables())
+}
+
+/// The program that makes the disk, with its arguments.
+pub fn command(qemu: &Path, paths: &NodePaths, content: Content<'_>) -> Result<Vec<OsString>> {
+    let mut command = vec![images_program(qemu)?.into()];
+    command.extend(creation(&paths.disk(), content));
+    Ok(command)
+}
+
+fn creation(disk: &Path, content: Content<'_>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = ["create", "-q", "-f", "qcow2"].map(Into::into).into();
+    match content {
+        Content::Empty(size) => arguments.extend([disk.into(), format!("{size}G").into()]),
+        Content::Overlay(base) => {
+            arguments.extend(["-F".into(), "qcow2".into(), "-b".into(), base.into()]);
+            arguments.push(disk.into());
+        }
+    }
+    arguments
 }
 
 /// Writes fresh UEFI variables to `file`, as large as the machine's flash.

@@ -104,13 +104,10 @@ impl Input<'_> {
         paths: &Paths,
         files: &NodePaths,
         medium: &Medium,
-        mut qemu: Vec<OsString>,
+        qemu: Vec<OsString>,
         on_stage: &(dyn Fn(&str) + Sync),
         cancelled: &AtomicBool,
     ) -> Result<()> {
-        // A full host must fail the guest's writes: by default QEMU stops the guest, which
-        // then waits until the stage's limit.
-        qemu.extend(["-global".into(), "virtio-blk-device.werror=report".into()]);
         let sha256 = |bytes: &[u8]| hexadecimal(&Sha256::digest(bytes));
         let run = expect::Run {
             program: expect::find()?,
@@ -197,7 +194,7 @@ pub fn install(
         flake: &tarballs.flake,
         keys: Some(&tarballs.keys),
     };
-    let qemu = argv::install(host, paths, topology, node, medium)?;
+    let qemu = machine(host, paths, topology, node, medium)?;
     input
         .install(host, paths, &files, medium, qemu, on_stage, cancelled)
         .with_context(|| format!("cannot install {}", node.name))?;
@@ -215,6 +212,24 @@ pub fn install(
         address: Some(node_address(topology, node)),
     };
     write_record(paths, node, &record)
+}
+
+/// The command line of the machine that installs `node`.
+pub fn machine(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+    medium: &Medium,
+) -> Result<Vec<OsString>> {
+    argv::install(host, paths, topology, node, medium).map(failing_writes)
+}
+
+/// A full host must fail the guest's writes: by default QEMU stops the guest, which then
+/// waits until the stage's limit.
+fn failing_writes(mut qemu: Vec<OsString>) -> Vec<OsString> {
+    qemu.extend(["-global".into(), "virtio-blk-device.werror=report".into()]);
+    qemu
 }
 
 /// QEMU flushed nothing (see argv.rs): a power cut must not leave a record of a disk that

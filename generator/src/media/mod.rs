@@ -21,7 +21,7 @@ pub use channel::DEFAULT as DEFAULT_CHANNEL;
 use lock_file::{LockFile, Pin};
 
 use crate::machine::{self, Arch};
-use crate::report::WithHint;
+use crate::report::{Hint, WithHint};
 use crate::state::Paths;
 
 /// What to do where nothing can be downloaded.
@@ -93,6 +93,44 @@ pub fn find(paths: &Paths, wanted: &Wanted<'_>, listener: Listener<'_>) -> Resul
     }
 }
 
+/// What [`find`] would find: where the medium is, or in words how it would come here.
+pub fn look(paths: &Paths, wanted: &Wanted<'_>) -> Result<Result<PathBuf, String>> {
+    let pin = match wanted.iso {
+        Some(Iso::Path(path)) => return Ok(Ok(path.clone())),
+        Some(Iso::Flake) => {
+            let dir = paths.dir.display();
+            return Ok(Err(format!("build the installer of the flake in {dir}")));
+        }
+        None => LockFile::read(&paths.medium_lock())?
+            .get(wanted.arch)
+            .cloned(),
+    };
+    if let Some(pin) = &pin {
+        let path = cache()?.join(format!("{}.iso", pin.sha256));
+        if path.is_file() && machine::digest(&path)? == pin.sha256.as_str() {
+            return Ok(Ok(path));
+        }
+    }
+    if wanted.offline {
+        return Err(not_here(wanted.arch));
+    }
+    Ok(Err(match (pin, wanted.channel) {
+        (Some(pin), None) => format!("download {}", pin.url),
+        (Some(pin), Some(channel)) => format!("download {} from {channel}", pin.release),
+        (None, channel) => format!(
+            "download the newest medium of {}, and pin it in {}",
+            channel.unwrap_or(DEFAULT_CHANNEL),
+            paths.medium_lock().display()
+        ),
+    }))
+}
+
+fn not_here(arch: Arch) -> anyhow::Error {
+    anyhow!("the {arch} medium is not in the cache").context(Hint(
+        "name one that you have with --iso PATH, or leave --offline out".to_owned(),
+    ))
+}
+
 /// NixOS' own medium, the one that medium.lock.json pins; pins the channel's latest
 /// where there is no pin yet.
 fn official(paths: &Paths, wanted: &Wanted<'_>, listener: Listener<'_>) -> Result<Found> {
@@ -105,8 +143,7 @@ fn official(paths: &Paths, wanted: &Wanted<'_>, listener: Listener<'_>) -> Resul
         return Ok(found(path, wanted.arch, known));
     }
     if wanted.offline {
-        return Err(anyhow!("the {} medium is not in the cache", wanted.arch))
-            .hint("name one that you have with --iso PATH, or leave --offline out");
+        return Err(not_here(wanted.arch));
     }
     let pin = match (&known, wanted.channel) {
         // The pin's own address, not the channel's: that moves on.

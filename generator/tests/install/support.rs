@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hardway::machine::install::base::Recipe;
+use hardway::machine::{Host, Medium};
 use hardway::pki;
 use hardway::plan::{Plan, plan};
 use hardway::state::Paths;
@@ -50,6 +52,13 @@ impl Cluster {
 
     pub(crate) fn sigma(&self) -> Node {
         self.topology.node("sigma").unwrap().clone()
+    }
+
+    /// The base that sigma's disk is an overlay on.
+    pub(crate) fn base_name(&self, host: &Host, medium: &Medium) -> String {
+        let sigma = self.sigma();
+        let recipe = Recipe::new(host, &self.plan, medium, sigma.guest().unwrap());
+        recipe.unwrap().name().to_owned()
     }
 
     /// What a private key of sigma's holds between its first and last line.

@@ -6,6 +6,7 @@
 //! starts. No key goes in, and the installer refuses a base with a host key or machine-id.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +17,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Input, expect, installed, sync};
+use super::{Input, expect, failing_writes, installed, sync};
 use crate::file;
 use crate::machine::disk::{self, Content};
 use crate::machine::medium::digest;
@@ -83,6 +84,22 @@ impl<'a> Recipe<'a> {
         Ok(trouble(paths, &base)?.is_none().then_some(base))
     }
 
+    /// What the base's disk holds at first.
+    pub fn content(&self) -> Content<'static> {
+        Content::Empty(self.guest.disk)
+    }
+
+    /// The command line of the machine that makes it.
+    pub fn machine(
+        &self,
+        host: &Host,
+        paths: &Paths,
+        topology: &Topology,
+        medium: &Medium,
+    ) -> Result<Vec<OsString>> {
+        argv::install_base(host, paths, topology, self.guest, medium).map(failing_writes)
+    }
+
     /// Makes the base. A run that is cut short leaves none.
     pub fn make(
         &self,
@@ -102,7 +119,7 @@ impl<'a> Recipe<'a> {
             host.arch,
             &host.firmware,
             &files,
-            Content::Empty(self.guest.disk),
+            self.content(),
         )?;
         let input = Input {
             node: None,
@@ -110,7 +127,7 @@ impl<'a> Recipe<'a> {
             flake: &self.flake,
             keys: None,
         };
-        let qemu = argv::install_base(host, paths, topology, self.guest, medium)?;
+        let qemu = self.machine(host, paths, topology, medium)?;
         input
             .install(host, paths, &files, medium, qemu, on_stage, cancelled)
             .context("cannot make the base that the nodes share")?;
@@ -136,8 +153,13 @@ impl<'a> Recipe<'a> {
 impl Base {
     /// Where it is, as a node's disk names it: the cluster's folder can be moved.
     pub fn from_node(&self) -> PathBuf {
-        Path::new("../../base").join(format!("{}.qcow2", self.name))
+        from_node(&self.name)
     }
+}
+
+/// The same of the base of this name.
+pub fn from_node(name: &str) -> PathBuf {
+    Path::new("../../base").join(format!("{name}.qcow2"))
 }
 
 /// Fails where the base that `node`'s disk is an overlay on is gone or another.
@@ -180,21 +202,30 @@ fn trouble(paths: &Paths, base: &Base) -> Result<Option<&'static str>> {
 
 /// Removes the bases that are not among `names`.
 pub fn tidy(paths: &Paths, names: &BTreeSet<String>) -> Result<()> {
+    unused(paths, names)?
+        .iter()
+        .try_for_each(|file| remove(file))
+}
+
+/// The files of bases that are not among `names`.
+pub fn unused(paths: &Paths, names: &BTreeSet<String>) -> Result<Vec<PathBuf>> {
     let folder = paths.bases();
     let cannot = || format!("cannot tidy {}", folder.display());
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(cannot),
     };
+    let mut unused = Vec::new();
     for entry in entries {
         let path = entry.with_context(cannot)?.path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if path.is_file() && !names.contains(&*stem) {
-            remove(&path)?;
+            unused.push(path);
         }
     }
-    Ok(())
+    unused.sort();
+    Ok(unused)
 }
 
 fn remove(path: &Path) -> Result<()> {
