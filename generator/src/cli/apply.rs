@@ -10,7 +10,6 @@ use super::{Global, print, verify};
 use crate::cluster::apply::{self, Change, Listener, Wishes};
 use crate::cluster::seconds;
 use crate::cluster::verify::Outcome;
-use crate::topology;
 
 /// Bring running machines to what is generated now, one after the other
 ///
@@ -75,8 +74,7 @@ impl Told {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let start = Instant::now();
     let wishes = Wishes {
         dry_run: args.dry_run,

@@ -8,7 +8,6 @@ use anyhow::Result;
 use super::up::kubeconfig;
 use super::{Global, print};
 use crate::cluster::up;
-use crate::topology;
 
 /// Give a new cluster on machines of your own its first permissions and its network
 ///
@@ -22,8 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     up::bootstrap(&paths, &topology, args.chart.clone())?;
     print::text(&kubeconfig(&paths))?;
     Ok(ExitCode::SUCCESS)

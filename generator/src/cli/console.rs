@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::Global;
 use crate::cluster::console;
-use crate::topology;
 
 /// Attach the terminal to a machine's serial console; Ctrl-] leaves
 #[derive(Debug, clap::Args)]
@@ -16,8 +15,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     console::attach(&paths, &topology, &args.node)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,6 @@ use anyhow::Result;
 use super::{Global, print};
 use crate::cluster::doctor::{self, Verdict};
 use crate::report::FAILED;
-use crate::topology;
 
 /// Check this host: programs, accelerator, memory, disk, ports, clocks; exit code 1 if `up` would fail
 #[derive(Debug, clap::Args)]
@@ -18,8 +17,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let checks = doctor::doctor(&paths, &topology);
     if args.json {
         print::json(&checks)?;

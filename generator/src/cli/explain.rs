@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Global, print};
 use crate::explain::{self, Component, Explained, Facts, Item};
 use crate::plan::plan;
-use crate::topology;
 
 /// Explain what the nodes run: what a flag is, why this value, what breaks without it
 ///
@@ -27,8 +26,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (_, topology) = global.cluster()?;
     let all = explain::components(&plan(&topology));
     let facts = Facts::of(&topology)?;
     let Some(name) = &args.component else {

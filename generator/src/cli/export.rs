@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{Global, print};
 use crate::export::{self, Tool};
-use crate::topology;
 
 /// Write what nixos-anywhere or colmena reads, for nodes on machines of your own
 ///
@@ -27,8 +26,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let out = match &args.out {
         Some(out) => std::path::absolute(out)
             .with_context(|| format!("cannot tell where {} is", out.display()))?,

@@ -12,7 +12,6 @@ use crate::generate::{self, Written};
 use crate::nix::{self, Change};
 use crate::plan::plan;
 use crate::report::FAILED;
-use crate::topology;
 
 /// Write hosts/ and the certificates from cluster.json
 #[derive(Debug, clap::Args)]
@@ -29,8 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let plan = plan(&topology);
     let write = !args.check && !args.dry_run;
     let written = if write {

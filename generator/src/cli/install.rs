@@ -12,7 +12,6 @@ use crate::cluster::install::{self, Options};
 use crate::cluster::seconds;
 use crate::machine::Arch;
 use crate::media::Iso;
-use crate::topology;
 
 /// Install nodes from a live medium; what their disks hold is lost
 #[derive(Debug, clap::Args)]
@@ -60,8 +59,7 @@ impl Source {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let (manners, options) = (args.manners, args.source.options());
     let goal = format!("install {} anew", args.nodes.join(", "));
     let command = format!("install {}", args.nodes.join(" "));

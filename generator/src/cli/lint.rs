@@ -12,7 +12,6 @@ use crate::lint::{self, Asked, Severity};
 use crate::plan::plan;
 use crate::report::{FAILED, WithHint};
 use crate::tables::Tables;
-use crate::topology;
 
 /// Check every flag and configuration field of the nodes against the pinned programs
 ///
@@ -30,8 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let plan = plan(&topology);
     let tables = Tables::of(&topology.kubernetes_version)?;
 

@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::{Global, print};
 use crate::cluster::logs::{self, Query};
-use crate::topology;
 
 /// Show what a node's components have logged, through the guest agent
 #[derive(Debug, clap::Args)]
@@ -28,8 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let query = Query {
         node: args.node.clone(),
         unit: args.unit.clone(),

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report;
+use crate::state::Paths;
+use crate::topology::{self, Topology};
 
 mod apply;
 mod bootstrap;
@@ -56,6 +58,15 @@ pub struct Global {
     /// The cluster's folder [default: the nearest folder upwards with a cluster.json]
     #[arg(long, global = true, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+impl Global {
+    /// The cluster that is meant, as its files describe it now.
+    fn cluster(&self) -> anyhow::Result<(Paths, Topology)> {
+        let paths = topology::find(self.dir.as_deref())?;
+        let topology = topology::load(&paths)?;
+        Ok((paths, topology))
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,7 +12,7 @@ use crate::cluster::snapshot::{self, Kind, Name, Restored};
 use crate::cluster::would::Would;
 use crate::report::FAILED;
 use crate::state::Paths;
-use crate::topology::{self, Topology};
+use crate::topology::Topology;
 
 /// Bring every machine back to a snapshot; what happened since is lost
 ///
@@ -89,8 +89,7 @@ pub(super) fn run_as(
     wish: Wish<'_>,
     manners: Manners,
 ) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let goal = format!("go back to {}", wish.name);
     if !manners.goes_on("", &goal, command, || wish.look(&paths, &topology))? {
         return Ok(ExitCode::SUCCESS);

@@ -10,7 +10,6 @@ use super::manners::{Look, Manners};
 use super::{Global, print, restore};
 use crate::cluster::seconds;
 use crate::cluster::snapshot::{self, Name, Record};
-use crate::topology;
 
 /// Save the whole cluster, go back to it, list, show, delete
 #[derive(Debug, clap::Args)]
@@ -60,8 +59,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     if let Action::Restore(args) = &args.action {
         return restore::run(global, args);
     }
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     match &args.action {
         Action::Save {
             name,

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 
 use super::Global;
 use crate::cluster::ssh;
-use crate::topology;
 
 /// Log in on a node as root, or run a command there
 ///
@@ -30,8 +29,7 @@ pub(super) struct Args {
 
 /// Becomes ssh: its exit code, terminal and signals are then its own.
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let mut command = ssh::command(&paths, &topology, &args.node, &args.command)?;
     let error = command.exec();
     Err(error).with_context(|| format!("cannot start {}", command.get_program().display()))

@@ -10,7 +10,6 @@ use super::{Global, print};
 use crate::cluster::interrupt::Interrupt;
 use crate::cluster::status::{self, Status};
 use crate::report::{INTERRUPTED, Quiet};
-use crate::topology;
 
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -32,8 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     if !args.watch {
         let status = status::status(&paths, &topology);
         if args.json {

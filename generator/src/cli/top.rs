@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::{Global, print};
 use crate::cluster::{top, up};
-use crate::topology;
 
 /// Show what each machine takes of the host, and its guest's load and memory
 #[derive(Debug, clap::Args)]
@@ -17,8 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     up::virtual_only(&topology)?;
     let machines = top::top(&paths, &topology);
     if args.json {

@@ -15,7 +15,6 @@ use crate::cluster::up::{self, Wishes};
 use crate::cluster::would::Would;
 use crate::cluster::{capture, members, shrink};
 use crate::state::Paths;
-use crate::topology;
 
 /// Install, start and wait until every node is Ready; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -49,8 +48,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     if args.init {
         init::begin(global)?;
     }
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     up::virtual_only(&topology)?;
     let changes = members::changes(&paths, &topology)?;
     let from = args.from.as_ref().map(|name| Wish {

@@ -12,7 +12,7 @@ use crate::cluster::up::virtual_only;
 use crate::cluster::verify::{self, Outcome, Verdict};
 use crate::report::{FAILED, WithHint};
 use crate::state::Paths;
-use crate::topology::{self, Topology};
+use crate::topology::Topology;
 
 /// Test the running cluster from end to end; leaves nothing behind
 #[derive(Debug, clap::Args)]
@@ -23,8 +23,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     virtual_only(&topology)?;
     test(&paths, &topology, args.json)
 }

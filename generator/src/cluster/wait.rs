@@ -37,6 +37,18 @@ pub(super) enum Look<T> {
     Lost(String),
 }
 
+impl Look<()> {
+    /// Of a list of what is missing; one that could not be made is missing too: a busy
+    /// control plane may be late once, or in the middle of its restart.
+    pub(super) fn of(missing: Result<Vec<String>>) -> Self {
+        match missing {
+            Ok(missing) if missing.is_empty() => Self::Done(()),
+            Ok(missing) => Self::Missing(missing.join("; ")),
+            Err(error) => Self::Missing(words(&error)),
+        }
+    }
+}
+
 impl Wait<'_> {
     /// Looks again and again; an error of `look` itself ends the wait at once.
     pub(super) fn until<T>(&self, mut look: impl FnMut() -> Result<Look<T>>) -> Result<T> {

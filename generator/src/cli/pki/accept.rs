@@ -10,7 +10,6 @@ use super::{read, renew};
 use crate::cluster::lock;
 use crate::pki::{self, BOOTSTRAP};
 use crate::plan::plan;
-use crate::topology;
 
 /// Take a certificate that was signed elsewhere, if it is what `hardway pki csr` asked for
 ///
@@ -27,8 +26,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let plan = plan(&topology);
     let bytes = read::file(&args.file)
         .with_context(|| format!("cannot accept {} for {}", args.file.display(), args.name))?;

@@ -9,7 +9,6 @@ use super::super::Global;
 use crate::file;
 use crate::pki;
 use crate::report::WithHint;
-use crate::topology;
 
 /// Make a kubeconfig that may do EVERYTHING (system:masters), for minutes
 ///
@@ -26,8 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let text = pki::break_glass(&topology, &paths, args.minutes)?;
     let out = match &args.out {
         Some(out) => out.clone(),

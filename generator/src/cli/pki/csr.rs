@@ -12,7 +12,6 @@ use crate::file;
 use crate::pki::{self, Request};
 use crate::plan::plan;
 use crate::report::WithHint;
-use crate::topology;
 
 /// Write requests (PKCS#10) for an authority whose key is elsewhere; `accept` takes what it signs
 ///
@@ -38,8 +37,7 @@ pub(super) struct Args {
 const PUBLIC: u32 = 0o644;
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let plan = plan(&topology);
     let requests = lock::hold(&paths, "pki csr", || {
         pki::request(&plan, &paths, &args.names)

@@ -11,7 +11,6 @@ use super::super::{Global, print};
 use crate::cluster::{import, lock};
 use crate::pki::Imported;
 use crate::plan::plan;
-use crate::topology;
 
 /// Take over the authorities of an existing cluster: cfssl's files, or kubeadm's
 ///
@@ -32,8 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let plan = plan(&topology);
     let folder = std::path::absolute(&args.folder)
         .with_context(|| format!("cannot tell where {} is", args.folder.display()))?;

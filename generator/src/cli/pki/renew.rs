@@ -13,7 +13,6 @@ use crate::cluster::apply::{self, Wishes};
 use crate::cluster::lock;
 use crate::pki::{self, Use, Wish};
 use crate::plan;
-use crate::topology;
 
 /// Issue certificates anew, from hosts/pki/*.json, each with the key that it has
 ///
@@ -41,8 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let plan = plan::without_options(&topology);
     let wish = Wish {
         names: (!args.all).then_some(&args.names[..]),

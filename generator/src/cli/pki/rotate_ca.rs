@@ -14,7 +14,6 @@ use crate::cluster::rotate::{self, Done, Watcher};
 use crate::cluster::verify::Outcome;
 use crate::pki::{Step, authority_named};
 use crate::plan::Authority;
-use crate::topology;
 
 /// Replace an authority and all that it signed, in three steps in which nothing breaks
 ///
@@ -79,8 +78,7 @@ impl Watcher for Steps {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let authority = authority_named(&args.name)?;
     if args.dry_run {
         let steps = rotate::preview(&paths, &topology, authority)?;

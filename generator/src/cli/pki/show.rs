@@ -7,7 +7,6 @@ use anyhow::Result;
 use super::super::{Global, print};
 use crate::pki;
 use crate::plan;
-use crate::topology;
 
 /// Every authority and what it signed: for whom, for what, until when, and who uses it
 #[derive(Debug, clap::Args)]
@@ -20,8 +19,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let all = pki::show(
         &plan::without_options(&topology),
         &paths,

@@ -10,7 +10,6 @@ use crate::cluster::inspect;
 use crate::pki;
 use crate::plan;
 use crate::report::FAILED;
-use crate::topology;
 
 /// Judge the certificates, keys and kubeconfigs: this host's, or with --node a running node's
 ///
@@ -32,8 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let paths = topology::find(global.dir.as_deref())?;
-    let topology = topology::load(&paths)?;
+    let (paths, topology) = global.cluster()?;
     let plan = plan::without_options(&topology);
     let all = match &args.node {
         Some(node) => inspect::inspect(&paths, &topology, node, args.days)?,

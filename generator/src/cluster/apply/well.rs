@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use super::{Run, Target};
 use crate::cluster::api::Client;
-use crate::cluster::wait::{Look, Wait, words};
+use crate::cluster::wait::{Look, Wait};
 use crate::cluster::{fresh, machines, nodes};
 use crate::pki;
 use crate::topology::Role;
@@ -65,13 +65,6 @@ impl Run<'_> {
             logs: Vec::new(),
             hint: None,
         }
-        .until(|| {
-            Ok(match look() {
-                Ok(missing) if missing.is_empty() => Look::Done(()),
-                Ok(missing) => Look::Missing(missing.join("; ")),
-                // The API server may be in the middle of its restart.
-                Err(error) => Look::Missing(words(&error)),
-            })
-        })
+        .until(|| Ok(Look::of(look())))
     }
 }

@@ -52,12 +52,7 @@ pub(super) fn settle(ground: &Ground<'_>) -> Result<()> {
             let (paths, before) = (ground.paths, Some(&before));
             fresh::stale(paths, &admin, limits, &workers, &registered, before)
         };
-        Ok(match look() {
-            Ok(missing) if missing.is_empty() => Look::Done(()),
-            Ok(missing) => Look::Missing(missing.join("; ")),
-            // A busy control plane may be late once.
-            Err(error) => Look::Missing(words(&error)),
-        })
+        Ok(Look::of(look()))
     })?;
     task.done();
     Ok(())

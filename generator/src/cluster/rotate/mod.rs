@@ -1,21 +1,16 @@
 //! `hardway pki rotate-ca`: an authority is replaced step by step, and every machine has
 //! what one step made before the next is begun.
 
-use std::time::Duration;
+mod pods;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use serde::Serialize;
-use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use super::api::Client;
 use super::apply::{self, Listener, Wishes};
 use super::install::Site;
 use super::interrupt::Interrupt;
+use super::lock;
 use super::progress::Progress;
-use super::wait::{Look, Wait, words};
-use super::{lock, machines};
 use crate::machine::install;
 use crate::pki::{self, Rotation, Step, Use};
 use crate::plan::{self, Authority, Plan};
@@ -256,119 +251,6 @@ impl Run<'_> {
         };
         apply::locked(self.site, &[], wishes, &mut Heard(watcher)).map(drop)
     }
-
-    /// Pods read whom to trust when they start. What hardway itself installs is started
-    /// again, one Pod after the other, once the new authority is in what Pods are given.
-    fn pods(&self) -> Result<()> {
-        let Site {
-            paths,
-            topology,
-            progress,
-            ..
-        } = self.site;
-        let limits = machines::limits(paths)?;
-        let admin = Client::new(
-            topology.api_port,
-            &pki::admin_identity(paths)?,
-            limits.request(),
-        )?;
-        let task = progress.task("cluster");
-        task.stage("pods");
-        let wanted = pki::admin_identity(paths)?.ca_pem;
-        self.wait("Pods to be given the new authority", limits.pods(), || {
-            let given = admin.get(GIVEN)?;
-            let same = given["data"]["ca.crt"].as_str().map(str::trim) == Some(wanted.trim());
-            Ok(match same {
-                true => Vec::new(),
-                false => vec!["kube-root-ca.crt holds the old one alone".to_owned()],
-            })
-        })?;
-        let now = OffsetDateTime::now_utc().format(&Rfc3339)?;
-        let mark = json!({ "spec": { "template": { "metadata": { "annotations": {
-            "kubectl.kubernetes.io/restartedAt": now,
-        } } } } });
-        for kind in KINDS {
-            for one in list(&admin, kind)? {
-                let name = one["metadata"]["name"].as_str().unwrap_or_default();
-                admin
-                    .merge(&format!("{SYSTEM}/{kind}/{name}"), &mark)
-                    .with_context(|| format!("cannot start {kind}/{name} again"))?;
-            }
-        }
-        self.wait(
-            "the cluster's own Pods to start again",
-            limits.dns(),
-            || {
-                let mut late = Vec::new();
-                for kind in KINDS {
-                    let all = list(&admin, kind)?;
-                    late.extend(all.iter().filter_map(|one| behind(kind, one)));
-                }
-                Ok(late)
-            },
-        )?;
-        task.done();
-        Ok(())
-    }
-
-    fn wait(
-        &self,
-        what: &str,
-        limit: Duration,
-        mut look: impl FnMut() -> Result<Vec<String>>,
-    ) -> Result<()> {
-        let limits = machines::limits(self.site.paths)?;
-        Wait {
-            what,
-            limit,
-            pause: limits.pause(),
-            interrupt: self.site.interrupt,
-            logs: Vec::new(),
-            hint: None,
-        }
-        .until(|| {
-            Ok(match look() {
-                Ok(missing) if missing.is_empty() => Look::Done(()),
-                Ok(missing) => Look::Missing(missing.join("; ")),
-                // A busy control plane may be late once.
-                Err(error) => Look::Missing(words(&error)),
-            })
-        })
-    }
-}
-
-/// What the controller manager gives every Pod of the namespace to trust.
-const GIVEN: &str = "/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt";
-const SYSTEM: &str = "/apis/apps/v1/namespaces/kube-system";
-const KINDS: [&str; 2] = ["daemonsets", "deployments"];
-
-fn list(admin: &Client, kind: &str) -> Result<Vec<Value>> {
-    let answer = admin.get(&format!("{SYSTEM}/{kind}"))?;
-    let items = answer["items"].as_array();
-    Ok(items
-        .with_context(|| format!("the list of {kind} has no items"))?
-        .clone())
-}
-
-/// What of a Deployment or DaemonSet has not started again yet.
-fn behind(kind: &str, one: &Value) -> Option<String> {
-    let (status, name) = (&one["status"], one["metadata"]["name"].as_str()?);
-    let count = |field: &str| status[field].as_i64().unwrap_or(0);
-    let (wanted, new, available) = match kind {
-        "daemonsets" => (
-            count("desiredNumberScheduled"),
-            count("updatedNumberScheduled"),
-            count("numberAvailable"),
-        ),
-        _ => (
-            one["spec"]["replicas"].as_i64().unwrap_or(1),
-            count("updatedReplicas"),
-            count("availableReplicas"),
-        ),
-    };
-    let seen = count("observedGeneration") >= one["metadata"]["generation"].as_i64().unwrap_or(0);
-    (!seen || new < wanted || available < wanted)
-        .then(|| format!("{kind}/{name}: {new} of {wanted} new, {available} available"))
 }
 
 /// A watcher hears of a switch as any listener does.
@@ -385,37 +267,5 @@ impl Listener for Heard<'_> {
 
     fn tested(&mut self, outcome: &super::verify::Outcome) {
         self.0.tested(outcome);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_workload_is_behind_until_its_last_version_serves() {
-        let mut deployment = json!({
-            "metadata": { "name": "coredns", "generation": 3 },
-            "spec": { "replicas": 2 },
-            "status": { "observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2 },
-        });
-        assert!(behind("deployments", &deployment).is_some());
-        deployment["status"]["observedGeneration"] = json!(3);
-        assert_eq!(behind("deployments", &deployment), None);
-        deployment["status"]["availableReplicas"] = json!(1);
-        assert_eq!(
-            behind("deployments", &deployment).as_deref(),
-            Some("deployments/coredns: 2 of 2 new, 1 available")
-        );
-        let daemons = json!({
-            "metadata": { "name": "cilium" },
-            "status": {
-                "desiredNumberScheduled": 2, "updatedNumberScheduled": 1, "numberAvailable": 2,
-            },
-        });
-        assert_eq!(
-            behind("daemonsets", &daemons).as_deref(),
-            Some("daemonsets/cilium: 1 of 2 new, 2 available")
-        );
     }
 }
