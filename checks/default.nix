@@ -94,7 +94,7 @@ in
       ]
       scripts
       ''
-        grep -rlE '^#!.*\b(ba)?sh$' . >"$TMPDIR/scripts"
+        grep -rlE '^(#!.*\b(ba)?sh$|# shellcheck shell=)' . >"$TMPDIR/scripts"
         xargs shellcheck <"$TMPDIR/scripts"
         xargs shfmt -i 2 -ci -d <"$TMPDIR/scripts"
       '';

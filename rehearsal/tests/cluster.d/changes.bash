@@ -1,0 +1,109 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317
+# A cluster that is changed as it runs: one setting, its keys, its workers.
+#
+# Part of rehearsal/tests/cluster, which has what is not defined here.
+
+# both_pids UNIT: its process on each worker.
+both_pids() { for node in gamma sigma; do ask "$node" systemctl show -P MainPID "$1"; done; }
+
+# A user's module changes the kubelet on both workers: nothing but the kubelets restarts,
+# and one that does not start brings its node back to what it ran before.
+apply_changes_one_thing() {
+  local node containerd kubelets told=$work/told
+  cluster=$main
+  cat >"$main/mine.nix" <<'END'
+{ ... }:
+{
+  hardway.components.kubelet.flags.v = 3;
+  hardway.components.kubelet.config.maxPods = 50;
+}
+END
+  jq '.nodes |= with_entries(if .value.role == "worker" then .value.modules = ["./mine.nix"] else . end)' \
+    "$top/rehearsal/cluster.json" >"$main/cluster.json" || return 1
+  containerd=$(both_pids containerd) && kubelets=$(both_pids kubelet) || return 1
+
+  "$hardway" --dir "$main" apply --dry-run >"$told" || return 1
+  for node in gamma sigma; do
+    grep -qxF '+  hardway.components.kubelet.flags.v = 3;' "$told" &&
+      grep -qxF "$node: would restart kubelet.service" "$told" || fail "$(cat "$told")" || return 1
+  done
+  [[ $(both_pids kubelet) == "$kubelets" ]] || fail "a dry run restarted a kubelet" || return 1
+
+  "$hardway" --dir "$main" apply --no-verify >"$told" || return 1
+  for node in gamma sigma; do
+    grep -qxF "$node: restarted kubelet.service" "$told" || fail "$(cat "$told")" || return 1
+    ask "$node" systemctl cat kubelet.service | grep -E '^  --v=3( \\)?$' || return 1
+    ask "$node" grep -x 'maxPods: 50' /etc/kubernetes/kubelet.yaml || return 1
+  done
+  [[ $(both_pids containerd) == "$containerd" ]] || fail "a containerd was restarted" || return 1
+  [[ $("$hardway" --dir "$main" apply) == "nothing to do: alpha, gamma, sigma run what is generated now" ]] ||
+    fail "a second apply finds something to do" || return 1
+
+  sed -i 's/flags.v = 3/flags.no-such-flag = 3/' "$main/mine.nix"
+  ! "$hardway" --dir "$main" apply sigma >"$told" 2>&1 || fail "a kubelet with an unknown flag started" || return 1
+  grep -F 'sigma runs what it ran before again' "$told" &&
+    grep -F 'the following units failed: kubelet.service' "$told" || fail "$(cat "$told")" || return 1
+  ask sigma systemctl cat kubelet.service | grep -E '^  --v=3( \\)?$' || return 1
+  sed -i 's/flags.no-such-flag = 3/flags.v = 3/' "$main/mine.nix"
+  "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=120s
+}
+
+# What is on each node is this host's, and its readers have started since it came.
+every_node_has_its_keys() {
+  local node
+  for node in alpha gamma sigma; do
+    "$hardway" --dir "$main" pki verify --node "$node" || return 1
+  done
+}
+
+kubectl() { "$hardway" --dir "$main" kubectl "$@"; }
+
+# on NODE POD COMMAND…: a Pod on that very node.
+on() {
+  local node=$1 pod=$2
+  shift 2
+  kubectl run "$pod" --image=docker.io/library/busybox:1.37 --image-pull-policy=IfNotPresent --restart=Never \
+    --overrides="{\"spec\":{\"nodeName\":\"$node\",\"terminationGracePeriodSeconds\":1}}" --command -- "$@"
+}
+
+# Which boot and which QEMU each of the first three nodes is in.
+lives() {
+  local node
+  boot_ids | grep -v '^theta '
+  for node in alpha gamma sigma; do pid_of "$main" "$node"; done
+}
+
+# Only the new worker is installed; nobody else is started again, and everybody knows it.
+a_worker_comes() {
+  local before address
+  before=$(lives) || return 1
+  jq '.nodes.theta = { role: "worker", address: "10.240.0.23" }' "$main/cluster.json" >"$work/grown" &&
+    cp "$work/grown" "$main/cluster.json" && "$hardway" --dir "$main" up --no-snapshot --iso "$iso" || return 1
+  kubectl wait --for=condition=Ready node/theta --timeout=5s || return 1
+  [[ $(lives) == "$before" ]] || fail "others were started again: $before, then $(lives)" || return 1
+  cluster=$main
+  ask alpha getent hosts theta || return 1
+  on theta answers httpd -f -p 8080 -h /etc && kubectl wait --for=condition=Ready pod/answers --timeout=120s || return 1
+  address=$(kubectl get pod answers -o 'jsonpath={.status.podIP}') && [[ $address == 10.200.23.* ]] || return 1
+  on sigma asks wget -q -T 10 -O - "http://$address:8080/hostname" &&
+    kubectl wait --for='jsonpath={.status.phase}=Succeeded' pod/asks --timeout=120s || return 1
+  kubectl logs asks | grep -x answers && kubectl delete pod asks
+}
+
+# It goes as it came. Whoever is not there to say yes must have said so before.
+a_worker_goes() {
+  local before status
+  before=$(lives) || return 1
+  jq 'del(.nodes.theta)' "$main/cluster.json" >"$work/shrunk" && cp "$work/shrunk" "$main/cluster.json" || return 1
+  "$hardway" --dir "$main" up --no-snapshot --iso "$iso"
+  status=$?
+  ((status == 2)) && kubectl get node theta || fail "not asked: exit code $status" || return 1
+  "$hardway" --dir "$main" up --yes --no-snapshot --iso "$iso" || return 1
+  [[ -z $(kubectl get node theta --ignore-not-found -o name) ]] || fail "its Node is there" || return 1
+  [[ $(lives) == "$before" ]] || fail "others were started again: $before, then $(lives)" || return 1
+  [[ ! -e $main/.hardway/nodes/theta ]] || fail "its folder is there" || return 1
+  ! compgen -G "$main/.hardway/pki/*theta*" || fail "its keys are there" || return 1
+  cluster=$main
+  ! ask alpha getent hosts theta || fail "alpha still knows it" || return 1
+  [[ $(ask sigma ip route) != *10.200.23.* ]] || fail "sigma still has a way to it"
+}

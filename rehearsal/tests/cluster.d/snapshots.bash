@@ -1,0 +1,105 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317
+# Snapshots of a whole cluster, and what may break one off.
+#
+# Part of rehearsal/tests/cluster, which has what is not defined here.
+
+# A save on a file system of its own, 96 MiB, that only this test sees.
+disk_full_while_saving() {
+  # shellcheck disable=SC2016 # $1 and $2 are the inner shell's
+  mkdir -p "$work/small" && unshare --mount --map-root-user sh -c '
+    mount -t tmpfs -o size=96m none "$1" && cd "$2" && HARDWAY_SMALL=$1 exec cargo test --release --locked \
+      --test machine -- --ignored a_full_disk' sh "$work/small" "$top"
+}
+
+# From power off to Ready in one command, and what happened since is gone.
+up_from_a_snapshot() {
+  down_ends_every_machine && "$hardway" --dir "$main" up --yes --from fresh --iso "$iso" || return 1
+  "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=60s || return 1
+  [[ -z $("$hardway" --dir "$main" kubectl get configmap kept --ignore-not-found -o name) ]] ||
+    fail "what was made after the snapshot is still there"
+}
+
+# What was deleted after a snapshot is there again, and no guest was started again for it.
+back_to_a_snapshot() {
+  local before node told now
+  before=$(boot_ids) && "$hardway" --dir "$main" kubectl create configmap saved --from-literal=word=saved &&
+    "$hardway" --dir "$main" snapshot save before-the-mistake &&
+    "$hardway" --dir "$main" kubectl delete configmap saved &&
+    "$hardway" --dir "$main" restore before-the-mistake --yes || return 1
+  [[ $("$hardway" --dir "$main" kubectl get configmap saved -o 'jsonpath={.data.word}') == saved ]] || return 1
+  "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=60s || return 1
+  [[ $before == "$(boot_ids)" ]] || fail "guests were started again: $before, then $(boot_ids)" || return 1
+  cluster=$main
+  for node in alpha gamma sigma; do
+    told=$(ask "$node" date +%s) && now=$(date +%s) || return 1
+    ((now - told < 30)) || fail "$node's clock is $((now - told)) s behind" || return 1
+  done
+}
+
+# The host lost its keys since, and has made others: the snapshot is refused, unless it
+# brings its own back.
+back_with_its_keys() {
+  local kept=$work/pki told
+  cp -r "$main/.hardway/pki" "$kept" &&
+    rm -r "$main/.hardway/pki" "$main/.hardway/kubeconfig" && "$hardway" --dir "$main" generate || return 1
+  ! told=$("$hardway" --dir "$main" restore before-the-mistake 2>&1) || fail "it was not refused" || return 1
+  grep -F 'hint: bring its PKI back too: hardway restore before-the-mistake --with-pki' <<<"$told" ||
+    fail "$told" || return 1
+  "$hardway" --dir "$main" restore before-the-mistake --with-pki --yes || return 1
+  diff -r "$kept" "$main/.hardway/pki" && rm -r "$kept" || return 1
+  "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=60s || return 1
+  [[ $("$hardway" --dir "$main" ssh gamma hostname) == gamma ]] || return 1
+  "$hardway" --dir "$main" snapshot delete before-the-mistake --yes
+}
+
+# A restore under a kubectl that writes: whatever it was told, the cluster goes on.
+back_while_someone_writes() {
+  "$hardway" --dir "$main" snapshot save under-load && while_writing \
+    "$hardway" --dir "$main" restore under-load --yes &&
+    "$hardway" --dir "$main" snapshot delete under-load --yes
+}
+
+# What etcd held at the time of each snapshot is what it holds after the restore.
+twenty_times() {
+  local round now
+  for round in {1..20}; do
+    count "$round" && "$hardway" --dir "$main" snapshot save round && count "after $round" &&
+      "$hardway" --dir "$main" restore --yes --no-wait round || return 1
+    await "an answer in round $round" 60 counter >/dev/null || return 1
+    now=$(counter) || return 1
+    [[ $now == "$round" ]] || fail "in round $round the counter was '$now'" || return 1
+    "$hardway" --dir "$main" snapshot delete round --yes || return 1
+  done
+  "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=60s
+}
+
+# An API server that has just come back may refuse once.
+count() {
+  await "the counter to be set to $1" 60 "$hardway" --dir "$main" kubectl patch configmap counter \
+    --patch "{\"data\":{\"number\":\"$1\"}}"
+}
+
+# hardway itself is killed while it saves: the guests stand still, which is told, and the
+# next `up` lets them go on.
+killed_while_saving() {
+  local saving before
+  before=$(written_by sigma) || return 1
+  "$hardway" --dir "$main" snapshot save broken-off &
+  saving=$!
+  await "sigma's memory to be written" 60 wrote_much sigma "$before" || return 1
+  kill -9 "$saving" && ! wait "$saving" || return 1
+  await "a word on it" 30 tells_of_the_pause || return 1
+  "$hardway" --dir "$main" up --iso "$iso" && "$hardway" --dir "$main" snapshot save broken-off &&
+    "$hardway" --dir "$main" snapshot delete broken-off --yes
+}
+
+# Bytes that a node's QEMU has written so far.
+written_by() { sed -n 's/^wchar: //p' "/proc/$(pid_of "$main" "$1")/io"; }
+
+wrote_much() { (($(written_by "$1") - $2 > 30000000)); }
+
+# QEMU answers once its own work on the snapshot is through.
+tells_of_the_pause() {
+  "$hardway" --dir "$main" status --json | tee /dev/stderr |
+    jq -e 'any(.problems[]; .what | endswith("is paused, as by a snapshot that was broken off"))'
+}
