@@ -6,13 +6,20 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use super::{machines, snapshot};
-use crate::pki::{self, Imported};
+use crate::pki::{self, Imported, Rotation};
 use crate::plan::Plan;
 use crate::report::WithHint;
 use crate::state::Paths;
 
 /// Takes over the PKI in `folder`; with `dry_run` it writes nothing, and says what would be.
 pub fn import(plan: &Plan, paths: &Paths, folder: &Path, dry_run: bool) -> Result<Imported> {
+    if let Some(Rotation { authority, .. }) = Rotation::read(paths)? {
+        let stem = authority.stem();
+        return Err(anyhow!(
+            "{stem} is being replaced, and would be another one"
+        ))
+        .hint(format!("end that first: hardway pki rotate-ca {stem}"));
+    }
     let found = pki::look(plan, &pki::asked_for(plan, paths)?, paths, folder)?;
     let depend: Vec<String> = machines::known(paths)?
         .into_iter()

@@ -253,21 +253,36 @@ pub fn record(paths: &Paths, node: &NodeName) -> Option<Installed> {
 
 /// Whether `node` was installed with other files than it would be now.
 pub fn drift(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Result<bool> {
-    let Some(installed) = installed(paths, node) else {
-        return Ok(false);
-    };
-    let tarballs = Tarballs::pack(paths, topology, plan, node)?;
-    Ok((tarballs.flake_sha256(), tarballs.keys_sha256())
-        != (installed.flake_sha256, installed.keys_sha256))
+    let differs = differences(paths, topology, plan, node)?;
+    Ok(differs.flake || differs.keys)
 }
 
-/// Whether `node` was installed with other keys than it would be now.
+/// The same of its keys alone.
 pub fn keys_drift(paths: &Paths, topology: &Topology, plan: &Plan, node: &Node) -> Result<bool> {
+    Ok(differences(paths, topology, plan, node)?.keys)
+}
+
+/// Which of its two tarballs would be another one now.
+#[derive(Default)]
+struct Differences {
+    flake: bool,
+    keys: bool,
+}
+
+fn differences(
+    paths: &Paths,
+    topology: &Topology,
+    plan: &Plan,
+    node: &Node,
+) -> Result<Differences> {
     let Some(installed) = installed(paths, node) else {
-        return Ok(false);
+        return Ok(Differences::default());
     };
     let tarballs = Tarballs::pack(paths, topology, plan, node)?;
-    Ok(tarballs.keys_sha256() != installed.keys_sha256)
+    Ok(Differences {
+        flake: tarballs.flake_sha256() != installed.flake_sha256,
+        keys: tarballs.keys_sha256() != installed.keys_sha256,
+    })
 }
 
 /// Notes that `node` runs what is in `tarballs`, after a change of what was installed.

@@ -215,6 +215,8 @@ fn what_cannot_be_begun() {
     cluster.bring("alpha");
     assert_eq!(cluster.hardway(&["pki", "rotate-ca", "ca"]).code, 0);
     said.push(cluster.hardway(&["pki", "rotate-ca", "etcd-ca"]).err);
+    let folder = cluster.paths.pki().display().to_string();
+    said.push(cluster.hardway(&["pki", "import", &folder]).err);
     fs::write(cluster.file("rotation.json"), "{").unwrap();
     said.push(cluster.hardway(&["pki", "rotate-ca", "ca"]).err);
     insta::assert_snapshot!(said.join("\n"));
