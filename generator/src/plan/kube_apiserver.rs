@@ -13,6 +13,10 @@ pub(super) const NAME: &str = "kube-apiserver";
 /// The user of the three control-plane programs, which share the service-account key.
 pub(super) const USER: &str = "kubernetes";
 
+/// They are told to come again as soon as the server stops; how long it waits for the
+/// slowest.
+const WATCHES_END_WITHIN: &str = "10s";
+
 pub(super) fn component(topology: &Topology, node: &Node) -> Component {
     let issuer = format!("https://kubernetes.default.svc.{}", topology.domain);
     let mut flags = flags([
@@ -92,6 +96,11 @@ pub(super) fn component(topology: &Topology, node: &Node) -> Component {
             json!(pki("service-account-key.pem")),
         ),
         ("service-cluster-ip-range", json!(topology.network.services)),
+        // Without it a stop waits a minute for watches, which never end by themselves.
+        (
+            "shutdown-watch-termination-grace-period",
+            json!(WATCHES_END_WITHIN),
+        ),
         ("tls-cert-file", json!(pki("kube-apiserver.pem"))),
         ("tls-min-version", json!("VersionTLS12")),
         ("tls-private-key-file", json!(pki("kube-apiserver-key.pem"))),

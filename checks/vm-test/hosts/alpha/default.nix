@@ -196,6 +196,7 @@
       service-account-key-file = "/var/lib/hardway/pki/service-account.pem";
       service-account-signing-key-file = "/var/lib/hardway/pki/service-account-key.pem";
       service-cluster-ip-range = "10.32.0.0/24";
+      shutdown-watch-termination-grace-period = "10s";
       tls-cert-file = "/var/lib/hardway/pki/kube-apiserver.pem";
       tls-min-version = "VersionTLS12";
       tls-private-key-file = "/var/lib/hardway/pki/kube-apiserver-key.pem";
