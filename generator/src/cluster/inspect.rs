@@ -25,7 +25,7 @@ shift
 for file in *; do
   [ -f "$file" ] || continue
   sum=$(sha256sum <"$file")
-  echo "file $file $(stat -c '%a %U %Z' "$file") ${sum%% *}"
+  echo "file $file $(stat -c '%a %U %Y' "$file") ${sum%% *}"
   case $file in
     *-key.pem) ;;
     *.pem) echo "certificate $file $(base64 -w0 <"$file")" ;;

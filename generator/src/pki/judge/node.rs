@@ -17,7 +17,8 @@ use crate::plan::{NodePlan, Plan};
 pub struct NodeFile {
     pub mode: u32,
     pub owner: String,
-    /// When it came, or was given to its reader: seconds since 1970.
+    /// When its content came: seconds since 1970. What the installer laid out is as old as
+    /// its tarball says, which is older than any start.
     pub changed: i64,
     pub sha256: String,
     /// A certificate's text.
