@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use rcgen::PublicKeyData;
+use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 use x509_parser::certificate::X509Certificate;
 
@@ -29,7 +30,8 @@ use crate::topology::Topology;
 const MASTERS_AT_MOST: Duration = Duration::days(1);
 
 /// What was taken in.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Accepted {
     /// Its last day.
     pub until: String,

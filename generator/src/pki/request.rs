@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::asked::Asked;
@@ -24,7 +25,8 @@ use crate::state::{Paths, private_folder};
 pub const BOOTSTRAP: &str = "bootstrap";
 
 /// A request to be signed elsewhere.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Request {
     pub name: String,
     /// Who is to sign it.

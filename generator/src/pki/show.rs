@@ -112,10 +112,9 @@ pub fn show(plan: &Plan, paths: &Paths, name: Option<&str>) -> Result<Vec<Shown>
 
 /// There is no certificate of this name.
 pub(super) fn unknown(name: &str, known: &[String]) -> anyhow::Error {
-    let names = || known.iter().map(String::as_str);
-    let hint = match nearest(name, names()) {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(nearest) => format!("did you mean {nearest}?"),
-        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        None => "those that there are: hardway pki show".to_owned(),
     };
     anyhow!("there is no certificate {name:?}").context(Hint(hint))
 }

@@ -217,6 +217,35 @@ fn a_request_says_all_that_is_asked_for() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+#[test]
+fn a_program_asks_and_brings_back() {
+    let elsewhere = Elsewhere::new();
+    let cluster = Cluster::external(&ALL);
+    elsewhere.trusted_by(&cluster);
+    cluster.hardway(&["generate"]);
+    let json = |told: Told| -> serde_json::Value {
+        assert_eq!((told.code, &*told.err), (0, ""));
+        serde_json::from_str(&told.out).unwrap()
+    };
+    let asked = json(cluster.hardway(&["pki", "csr", "--json", "admin"]));
+    let [one] = asked.as_array().unwrap().as_slice() else {
+        panic!("{asked}");
+    };
+    assert_eq!(
+        (&one["name"], &one["authority"]),
+        (&"admin".into(), &"ca".into())
+    );
+    assert!(!cluster.paths.requests().join("admin.csr").exists());
+    let file = elsewhere.sign(one["pem"].as_str().unwrap(), "ca", 90);
+    let taken =
+        json(cluster.hardway(&["pki", "accept", "--json", "admin", file.to_str().unwrap()]));
+    assert_eq!(
+        taken["files"],
+        serde_json::json!(["admin.pem", "admin-key.pem", "admin.kubeconfig"]),
+        "{taken}"
+    );
+}
+
 /// Each is refused in words that say what differs, and nothing changes.
 #[test]
 fn what_is_not_accepted() {

@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// The certificate alone, as PEM
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Print what was taken in as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
@@ -33,6 +36,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let accepted = lock::hold(&paths, "pki accept", || {
         pki::accept(&plan, &topology, &paths, &args.name, &args.file, &bytes)
     })?;
+    if args.json {
+        print::json(&accepted)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut text = format!("accepted {}: until {}\n", args.name, accepted.until);
     if args.name == BOOTSTRAP {
         text +=

@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// .hardway/requests]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    /// Print them as JSON, and write no request to a file
+    #[arg(long, conflicts_with = "out")]
+    json: bool,
 }
 
 /// Requests are for everybody.
@@ -42,6 +45,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let requests = lock::hold(&paths, "pki csr", || {
         pki::request(&plan, &paths, &args.names)
     })?;
+    if args.json {
+        print::json(&requests)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let ([one], [_]) = (&requests[..], &args.names[..]) {
         match &args.out {
             None => print::text(&one.pem)?,
