@@ -35,6 +35,7 @@ pkgs.mkShell {
   ]
   ++ lib.optionals pkgs.stdenv.hostPlatform.isLinux [
     pkgs.fakeroot
+    pkgs.libfaketime
     pkgs.systemd
   ];
 }

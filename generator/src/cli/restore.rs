@@ -17,7 +17,8 @@ use crate::topology::Topology;
 /// Bring every machine back to a snapshot; what happened since is lost
 ///
 /// Machines that are off are started for a snapshot of running ones. Where one machine
-/// fails, all become again what they were before.
+/// fails, all become again what they were before. What `hardway apply` brought them since
+/// is gone too, and can be applied again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     name: Name,
@@ -48,10 +49,10 @@ impl Wish<'_> {
         snapshot::restore(paths, topology, self.name, self.with_pki, self.wait)
     }
 
-    /// What was done, in a line.
+    /// What was done.
     pub(super) fn text(self, restored: &Restored) -> String {
         let name = self.name;
-        match restored.kind {
+        let done = match restored.kind {
             Kind::Running => format!(
                 "restored {name}: the machines were back after {}{}\n",
                 seconds(restored.took),
@@ -62,7 +63,8 @@ impl Wish<'_> {
                 }
             ),
             Kind::Cold => format!("restored {name}: `hardway up` starts the machines\n"),
-        }
+        };
+        done + &restored.gone()
     }
 
     /// Whether every node is, as far as this run knows.
@@ -103,6 +105,7 @@ pub(super) fn run_as(
             "seconds": restored.took.as_secs_f64(),
             "ready": wish.ready(&restored),
             "expired": restored.expired,
+            "older": restored.older,
         }),
     )?;
     if let Some(warning) = restored.warning(wish.name) {

@@ -287,19 +287,60 @@ fn differences(
 
 /// Notes that `node` runs what is in `tarballs`, after a change of what was installed.
 pub(crate) fn applied(paths: &Paths, node: &Node, tarballs: &Tarballs) -> Result<()> {
-    let Some(before) = installed(paths, node) else {
+    let Some(before) = Generation::of(paths, node) else {
         return Ok(());
     };
-    let now = Installed {
+    let now = Generation {
         flake_sha256: tarballs.flake_sha256(),
         keys_sha256: tarballs.keys_sha256(),
         ssh_host_key: pki::ssh_host(paths, &node.name)?,
-        ..before.clone()
+        ..before
     };
-    if now == before {
-        return Ok(());
+    now.note(paths, node)
+}
+
+/// What a node runs, as far as it is not of its installation alone: `hardway apply` changes
+/// it, and a snapshot brings it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Generation {
+    pub flake_sha256: String,
+    pub keys_sha256: String,
+    /// None also in what was written down before there was this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_host_key: Option<String>,
+    /// When it was installed: an installation anew has no snapshot on its disk.
+    pub installed: String,
+}
+
+impl Generation {
+    /// None where the node is not installed.
+    pub(crate) fn of(paths: &Paths, node: &Node) -> Option<Self> {
+        let found = installed(paths, node)?;
+        Some(Self {
+            flake_sha256: found.flake_sha256,
+            keys_sha256: found.keys_sha256,
+            ssh_host_key: found.ssh_host_key,
+            installed: found.finished,
+        })
     }
-    write_record(paths, node, &now)
+
+    /// Notes that `node` runs this.
+    pub(crate) fn note(&self, paths: &Paths, node: &Node) -> Result<()> {
+        let Some(before) = installed(paths, node) else {
+            return Ok(());
+        };
+        let now = Installed {
+            flake_sha256: self.flake_sha256.clone(),
+            keys_sha256: self.keys_sha256.clone(),
+            ssh_host_key: self.ssh_host_key.clone().or(before.ssh_host_key.clone()),
+            ..before.clone()
+        };
+        if now == before {
+            return Ok(());
+        }
+        write_record(paths, node, &now)
+    }
 }
 
 fn remove_record(paths: &Paths, node: &Node) -> Result<()> {

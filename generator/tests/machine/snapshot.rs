@@ -197,7 +197,22 @@ fn a_snapshot_brings_both_machines_back_or_neither() {
     power_cut(&bench, "hub");
     let saved = save(&bench, "cold").unwrap();
     assert_eq!((saved.record.kind, saved.paused), (Kind::Cold, None));
-    assert_eq!(restore(&bench, "cold").unwrap().kind, Kind::Cold);
+    // An `apply` since: what hub runs comes back with its disk.
+    let record = bench.paths().node(&bench.node("hub").name).installed();
+    let then = fs::read_to_string(&record).unwrap();
+    let applied = then.replace(r#""flakeSha256":"""#, r#""flakeSha256":"later""#);
+    assert_ne!(applied, then);
+    fs::write(&record, applied).unwrap();
+    let restored = restore(&bench, "cold").unwrap();
+    assert_eq!(restored.kind, Kind::Cold);
+    assert_eq!(
+        restored.gone(),
+        "back to what they ran then: hub; to what is generated now: hardway apply\n"
+    );
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let now = fs::read_to_string(&record).unwrap();
+    assert_eq!(json(&now)["flakeSha256"], json(&then)["flakeSha256"]);
+    assert_eq!(restore(&bench, "cold").unwrap().gone(), "");
     assert_eq!(found(&bench, &host, "hub", "hardway-cold"), Found::Disks);
 }
 

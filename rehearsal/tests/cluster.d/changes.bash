@@ -56,6 +56,22 @@ every_node_has_its_keys() {
   done
 }
 
+# The cluster's authority, and all that it has signed: the cluster goes on, and nobody
+# takes a kubeconfig from before, nor does such a one take the server.
+authority_is_replaced() {
+  local before=$work/before.kubeconfig told=$work/told
+  cp "$main/.hardway/kubeconfig" "$before" || return 1
+  "$hardway" --dir "$main" pki rotate-ca ca --apply >"$told" || fail "$(cat "$told")" || return 1
+  [[ $(tail -n 1 "$told") == "ca is replaced; what the old one signed is refused from now on" ]] ||
+    fail "$(cat "$told")" || return 1
+  every_node_has_its_keys && "$hardway" --dir "$main" pki verify && kubectl get nodes || return 1
+  ! kubectl --kubeconfig "$before" get nodes >"$told" 2>&1 || fail "the old authority is still trusted" || return 1
+  grep -F 'certificate signed by unknown authority' "$told" || fail "$(cat "$told")" || return 1
+  ! kubectl --kubeconfig "$before" --certificate-authority "$main/.hardway/pki/ca.pem" get nodes >"$told" 2>&1 ||
+    fail "the API server takes a client from before" || return 1
+  grep -F 'Unauthorized' "$told" || grep -F 'must be logged in' "$told" || fail "$(cat "$told")"
+}
+
 kubectl() { "$hardway" --dir "$main" kubectl "$@"; }
 
 # on NODE POD COMMAND…: a Pod on that very node.

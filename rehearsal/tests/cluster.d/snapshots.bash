@@ -52,6 +52,34 @@ back_with_its_keys() {
   "$hardway" --dir "$main" snapshot delete before-the-mistake --yes
 }
 
+# hardway more than a year from now: its leaves are valid for one. kubectl is a Go program,
+# which takes the time from the kernel and not from the C library.
+next_year() {
+  env NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f +400d "$hardway" --dir "$main" "$@"
+}
+
+well_next_year() { next_year status --json | tee /dev/stderr | jq -e '.api.ready and .problems == []'; }
+
+# A snapshot of last year comes back with certificates that have expired: that is told, and
+# what is said to help does.
+back_with_expired_certificates() {
+  local told=$work/told status
+  "$hardway" --dir "$main" snapshot save last-year || return 1
+  next_year restore last-year --yes >"$told" 2>&1
+  status=$?
+  ((status == 1)) || fail "exit code $status: $(cat "$told")" || return 1
+  grep -E '^warning: since last-year was saved, certificates have expired: admin, .*kubelet-client-sigma' "$told" &&
+    grep -xF 'hint: hardway pki renew --all, then hardway apply' "$told" || fail "$(cat "$told")" || return 1
+  ! "$hardway" --dir "$main" kubectl get nodes || fail "the API server takes who has expired" || return 1
+
+  next_year pki renew --all && next_year apply --no-verify &&
+    await "a cluster that is well next year" 60 well_next_year || return 1
+
+  "$hardway" --dir "$main" restore last-year --with-pki --yes &&
+    "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=60s &&
+    "$hardway" --dir "$main" snapshot delete last-year --yes
+}
+
 # A restore under a kubectl that writes: whatever it was told, the cluster goes on.
 back_while_someone_writes() {
   "$hardway" --dir "$main" snapshot save under-load && while_writing \

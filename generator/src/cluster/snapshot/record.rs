@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::Name;
 use crate::file;
-use crate::machine::{Host, Platform, hexadecimal, install};
+use crate::machine::install::Generation;
+use crate::machine::{Host, Platform, hexadecimal};
 use crate::pki;
 use crate::report::WithHint;
 use crate::state::{Paths, private_folder};
@@ -47,7 +48,7 @@ pub struct Record {
     pub cluster: Cluster,
 }
 
-/// What must be the same at a restore.
+/// What must be the same at a restore, but for what a node runs, which comes back with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
@@ -55,33 +56,19 @@ pub struct Cluster {
     pub topology_sha256: String,
     /// See pki/fingerprint.rs; none where there is no PKI.
     pub pki_sha256: Option<String>,
-    /// What each node was installed with.
+    /// What each node runs, and since which installation.
     pub generation: BTreeMap<NodeName, Generation>,
     pub platform: Platform,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Generation {
-    pub flake_sha256: String,
-    pub keys_sha256: String,
-    /// When it was installed: an installation anew has no snapshot on its disk.
-    pub installed: String,
 }
 
 impl Cluster {
     /// The cluster as it is.
     pub(super) fn now(paths: &Paths, topology: &Topology, host: &Host) -> Result<Self> {
         let text = serde_json::to_vec(topology).context("cannot write the topology down")?;
-        let generation = topology.nodes.iter().filter_map(|node| {
-            let found = install::installed(paths, node)?;
-            let generation = Generation {
-                flake_sha256: found.flake_sha256,
-                keys_sha256: found.keys_sha256,
-                installed: found.finished,
-            };
-            Some((node.name.clone(), generation))
-        });
+        let generation = topology
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node.name.clone(), Generation::of(paths, node)?)));
         Ok(Self {
             topology_sha256: hexadecimal(&Sha256::digest(&text)),
             pki_sha256: pki::fingerprint(paths)?,
@@ -101,7 +88,8 @@ impl Record {
             found.push("cluster.json or cluster.env says something else than then".to_owned());
         }
         for (node, generation) in &then.generation {
-            if now.generation.get(node) != Some(generation) {
+            let installed = now.generation.get(node).map(|now| &now.installed);
+            if installed != Some(&generation.installed) {
                 found.push(format!("{node} is not the installation that it was then"));
             }
         }
@@ -117,6 +105,23 @@ impl Record {
             found.extend(now.platform.differences(&then.platform));
         }
         found
+    }
+
+    /// The nodes that ran something else then than in `now`. `with_pki`: the keys of then are
+    /// also the host's again.
+    pub(super) fn older(
+        &self,
+        now: &BTreeMap<NodeName, Generation>,
+        with_pki: bool,
+    ) -> Vec<NodeName> {
+        let then = self.cluster.generation.iter();
+        let other = then.filter(|(node, then)| {
+            now.get(*node).is_some_and(|now| {
+                now.flake_sha256 != then.flake_sha256
+                    || !with_pki && now.keys_sha256 != then.keys_sha256
+            })
+        });
+        other.map(|(node, _)| node.clone()).collect()
     }
 
     /// Whether the PKI alone differs, which a restore can bring back.

@@ -1,6 +1,7 @@
 //! Going back: everything that can be known is checked before anything is touched, and
 //! what each machine was is kept until all of them are back.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
@@ -10,11 +11,13 @@ use super::guests::{Guest, Guests};
 use super::record::Cluster;
 use super::{Ground, Kind, Name, Record, keys, pinned, settle};
 use crate::cluster::host::{self, Wanted};
+use crate::cluster::members::listed;
 use crate::machine::images::Found;
+use crate::machine::install::Generation;
 use crate::machine::{Host, HostOptions, process};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
-use crate::topology::{Node, Topology};
+use crate::topology::{Node, NodeName, Topology};
 
 /// What each machine was before a restore. No name of a snapshot has this tag.
 pub(super) const BEFORE: &str = "hardway~before-restore";
@@ -28,6 +31,8 @@ pub struct Restored {
     /// The certificates that the machines have again, and that have expired since: no
     /// node becomes Ready with them, and nobody has waited for it.
     pub expired: Vec<String>,
+    /// The nodes that run what `hardway apply` has changed since.
+    pub older: Vec<NodeName>,
 }
 
 /// Brings every machine back to what it was. `with_pki`: the host's keys too. `wait`: until
@@ -116,6 +121,7 @@ impl<'a> Ground<'a> {
             starting,
         } = self.before_restore(name, with_pki, Host::detect)?;
         self.interrupt.check()?;
+        let before = Cluster::now(self.paths, self.topology, &host)?.generation;
 
         let start = Instant::now();
         // A run that was killed may have left one.
@@ -131,6 +137,7 @@ impl<'a> Ground<'a> {
         let restored = self
             .start(&host, &starting, &mut guests)
             .and_then(|()| guests.each("restore", |guest| guest.images.load(&name.tag())))
+            .and_then(|()| self.note(&record.cluster.generation))
             .and_then(|()| match with_pki {
                 true => keys::bring_back(self.paths, name),
                 false => Ok(()),
@@ -138,6 +145,10 @@ impl<'a> Ground<'a> {
         match restored {
             Ok(()) => self.forget(&mut guests),
             Err(error) => {
+                if let Err(why) = self.note(&before) {
+                    let why = render(&why);
+                    self.progress.say(&format!("warning: {}", why.trim_end()));
+                }
                 if self.go_back(&host, &starting, &mut guests) {
                     self.forget(&mut guests);
                 }
@@ -149,7 +160,17 @@ impl<'a> Ground<'a> {
             kind: record.kind,
             took: start.elapsed(),
             expired: Vec::new(),
+            older: record.older(&before, with_pki),
         })
+    }
+
+    /// Writes down what each node runs.
+    fn note(&self, all: &BTreeMap<NodeName, Generation>) -> Result<()> {
+        self.topology
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node, all.get(&node.name)?)))
+            .try_for_each(|(node, generation)| generation.note(self.paths, node))
     }
 
     fn check_fits(&self, record: &Record, host: &Host, with_pki: bool) -> Result<()> {
@@ -271,6 +292,17 @@ fn check_whole(guests: &mut Guests<'_>, record: &Record) -> Result<()> {
 }
 
 impl Restored {
+    /// What of a later `apply` is gone with the restore; empty where nothing is.
+    pub fn gone(&self) -> String {
+        if self.older.is_empty() {
+            return String::new();
+        }
+        format!(
+            "back to what they ran then: {}; to what is generated now: hardway apply\n",
+            listed(&self.older)
+        )
+    }
+
     /// What to do about certificates that have expired; None where all is well.
     pub fn warning(&self, name: &Name) -> Option<String> {
         if self.expired.is_empty() {
@@ -294,6 +326,7 @@ mod tests {
             kind: Kind::Running,
             took: Duration::ZERO,
             expired: Vec::new(),
+            older: Vec::new(),
         };
         let name: Name = "friday".parse().unwrap();
         assert_eq!(restored.warning(&name), None);
