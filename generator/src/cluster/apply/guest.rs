@@ -136,15 +136,14 @@ echo "$1  keys.tar.gz" | sha256sum --check --status || {
 }
 rm -rf pki.new pki.previous
 mkdir pki.new
-tar -xzf keys.tar.gz -C pki.new --no-same-owner
+# A file's time tells when its content came: now, unless it is the same as before.
+tar -xzf keys.tar.gz -C pki.new --no-same-owner --touch
 for file in pki.new/*; do
   before=pki/${file#pki.new/}
-  [ ! -f "$before" ] || {
-    chown --reference="$before" "$file"
-    chmod --reference="$before" "$file"
-  }
-  # A file's time tells when its content came.
-  if cmp -s "$before" "$file"; then touch --reference="$before" "$file"; else touch "$file"; fi
+  [ -f "$before" ] || continue
+  attributes=mode,ownership
+  ! cmp -s "$before" "$file" || attributes=$attributes,timestamps
+  cp --attributes-only --preserve="$attributes" "$before" "$file"
 done
 chmod --reference=pki pki.new
 mv --exchange --no-target-directory pki.new pki
