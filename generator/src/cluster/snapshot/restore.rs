@@ -146,8 +146,7 @@ impl<'a> Ground<'a> {
             Ok(()) => self.forget(&mut guests),
             Err(error) => {
                 if let Err(why) = self.note(&before) {
-                    let why = render(&why);
-                    self.progress.say(&format!("warning: {}", why.trim_end()));
+                    self.warn(&why);
                 }
                 if self.go_back(&host, &starting, &mut guests) {
                     self.forget(&mut guests);
@@ -259,11 +258,15 @@ impl<'a> Ground<'a> {
     /// takes room until the next restore.
     fn forget(&self, guests: &mut Guests<'_>) {
         if let Err(error) = guests.delete(BEFORE) {
-            self.progress.say(&format!(
-                "warning: {}",
-                render(&error).trim_end().trim_start_matches("error: ")
-            ));
+            self.warn(&error);
         }
+    }
+
+    fn warn(&self, error: &anyhow::Error) {
+        self.progress.say(&format!(
+            "warning: {}",
+            render(error).trim_end().trim_start_matches("error: ")
+        ));
     }
 }
 
