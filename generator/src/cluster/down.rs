@@ -1,10 +1,9 @@
 //! `hardway down`: every machine shut down cleanly, all at once, or by force after a limit.
 
-use std::thread;
-
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::at_once::at_once;
 use super::progress::{Progress, seconds};
 use super::would::Would;
 use super::{lock, machines};
@@ -44,38 +43,22 @@ pub fn down(paths: &Paths) -> Result<Vec<Stopped>> {
         let limit = machines::limits(paths)?.shutdown();
         let running = machines::running(paths)?;
         let progress = Progress::new(running.iter().map(|(node, _)| node.as_str()));
-        let results: Vec<Result<Stopped>> = thread::scope(|scope| {
-            let threads: Vec<_> = running
-                .iter()
-                .map(|(node, machine)| {
-                    let progress = &progress;
-                    scope.spawn(move || {
-                        let task = progress.task(node.as_str());
-                        task.stage("shut down");
-                        let clean = machine
-                            .stop(limit)
-                            .with_context(|| format!("cannot shut {node} down"))?;
-                        if !clean {
-                            machine
-                                .kill()
-                                .with_context(|| format!("cannot end {node}'s machine"))?;
-                        }
-                        task.done();
-                        Ok(Stopped {
-                            node: node.clone(),
-                            forced: !clean,
-                        })
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|_| Err(anyhow!("a shutdown broke off")))
-                })
-                .collect()
+        let results = at_once(&running, |(node, machine)| {
+            let task = progress.task(node.as_str());
+            task.stage("shut down");
+            let clean = machine
+                .stop(limit)
+                .with_context(|| format!("cannot shut {node} down"))?;
+            if !clean {
+                machine
+                    .kill()
+                    .with_context(|| format!("cannot end {node}'s machine"))?;
+            }
+            task.done();
+            Ok(Stopped {
+                node: node.clone(),
+                forced: !clean,
+            })
         });
         results.into_iter().collect()
     })

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::thread;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
 
+use super::at_once::at_once;
 use super::install::Site;
 use super::limits::Limits;
 use crate::machine::agent::{Agent, Output};
@@ -42,17 +42,7 @@ pub(super) fn follow(site: &Site<'_>, limits: Limits, gone: Option<&[NodeName]>)
             stale.push(node);
         }
     }
-    let told: Vec<Result<bool>> = thread::scope(|scope| {
-        let threads: Vec<_> = stale
-            .iter()
-            .map(|node| scope.spawn(move || tell(site, limits, node, gone)))
-            .collect();
-        let ended = threads.into_iter().map(|thread| {
-            let ended = thread.join();
-            ended.unwrap_or_else(|_| Err(anyhow!("a conversation with a guest broke off")))
-        });
-        ended.collect()
-    });
+    let told = at_once(&stale, |node| tell(site, limits, node, gone));
     let mut names = Vec::new();
     for (node, told) in stale.into_iter().zip(told) {
         let told = told

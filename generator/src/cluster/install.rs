@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
 pub use self::look::{look, lost};
+use super::at_once::at_once;
 use super::host::{self, Wanted};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -155,21 +155,8 @@ impl Site<'_> {
         let bases = self.bases(host, nodes, medium);
         self.interrupt.check()?;
         let bases = bases?;
-        let results: Vec<Result<()>> = thread::scope(|scope| {
-            let threads: Vec<_> = nodes
-                .iter()
-                .zip(&bases)
-                .map(|(&node, base)| {
-                    scope.spawn(move || self.install_one(host, node, medium, base))
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    let ended = thread.join();
-                    ended.unwrap_or_else(|_| Err(anyhow!("an installation broke off")))
-                })
-                .collect()
+        let results = at_once(nodes.iter().zip(&bases), |(&node, base)| {
+            self.install_one(host, node, medium, base)
         });
         self.interrupt.check()?;
         self.tidy(&bases)?;

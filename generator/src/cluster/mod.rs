@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod apply;
+mod at_once;
 mod bootstrap;
 pub mod capture;
 mod child;

@@ -345,7 +345,7 @@ pub fn forwards(topology: &Topology, node: &Node) -> Vec<Forwarded> {
     forwards
 }
 
-/// The second NIC, on the segment. The hub is there for a single worker, too: others may join.
+/// The second NIC, on the segment.
 fn segment(
     arguments: &mut Arguments,
     paths: &Paths,
@@ -365,25 +365,22 @@ fn segment(
             .set("id", id)
             .set("hubid", segment::HUB.to_string())
     };
-    match segment::Ends::of(topology, node, &paths.runtime())? {
-        segment::Ends::None => return Ok(()),
-        segment::Ends::Spoke(link) => {
-            arguments.option("netdev", dgram("segment", &link));
-        }
-        segment::Ends::Hub(links) => {
-            for link in &links {
-                let [name, end] = link.ids();
-                arguments
-                    .option("netdev", dgram(&name, link))
-                    .option("netdev", port(&end).set("netdev", &name));
-            }
-            arguments.option("netdev", port("segment"));
-        }
+    let Some(links) = segment::links(topology, node, &paths.runtime())? else {
+        return Ok(());
+    };
+    for link in &links {
+        let [name, end] = link.ids();
+        arguments
+            .option("netdev", dgram(&name, link))
+            .option("netdev", port(&end).set("netdev", &name));
     }
-    arguments.option(
-        "device",
-        nic("segment", guest(node)?.segment_mac.to_string()),
-    );
+    arguments
+        .option("netdev", port(segment::DRAIN))
+        .option("netdev", port("segment"))
+        .option(
+            "device",
+            nic("segment", guest(node)?.segment_mac.to_string()),
+        );
     Ok(())
 }
 

@@ -105,9 +105,8 @@ pub(super) fn save_command_line(
     let runtime = paths.create_runtime()?;
     let argv = argv::boot(host, paths, topology, node, capture)?;
     // QEMU does not replace the socket file that a dead one left.
-    let ends = segment::Ends::of(topology, node, &runtime)?;
-    let stale = ends.links().iter().map(|link| link.local.clone());
-    let stale: Vec<PathBuf> = stale.collect();
+    let links = segment::links(topology, node, &runtime)?;
+    let stale: Vec<PathBuf> = links.into_iter().flatten().map(|link| link.local).collect();
     write_script(&paths.node(&node.name).argv(), &argv, &runtime, &stale)
 }
 
@@ -118,12 +117,9 @@ pub fn join_segment(host: &Host, paths: &Paths, topology: &Topology, node: &Node
         return Ok(());
     };
     let saved = fs::read_to_string(paths.node(&hub.name).argv()).unwrap_or_default();
-    let ends = segment::Ends::of(topology, node, &paths.runtime())?;
-    let mut sockets = ends
-        .links()
-        .iter()
-        .map(|link| link.remote.to_string_lossy());
-    match sockets.all(|socket| saved.contains(&*socket)) {
+    let links = segment::links(topology, node, &paths.runtime())?;
+    let mut remotes = links.into_iter().flatten().map(|link| link.remote);
+    match remotes.all(|remote| saved.contains(&*remote.to_string_lossy())) {
         true => Ok(()),
         false => save_command_line(host, paths, topology, hub, None),
     }

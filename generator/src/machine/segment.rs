@@ -2,9 +2,15 @@
 //!
 //! A star of point-to-point links over Unix datagram sockets, joined by a hub in
 //! the control plane's QEMU. Unlike QEMU's stream sockets it has no server that
-//! must be first, it survives the death and return of either side, and a stopped
-//! peer slows nobody. QEMU has `-netdev dgram` since 7.2. A hub that runs is given
-//! a link, and loses one, over QMP: nobody is started again when a node comes or goes.
+//! must be first, and it survives the death and return of either side. QEMU has
+//! `-netdev dgram` since 7.2. A hub that runs is given a link, and loses one, over
+//! QMP: nobody is started again when a node comes or goes.
+//!
+//! Each QEMU, the workers' too, has its card behind a hub of its own with one port that
+//! leads nowhere (`DRAIN`), because a full socket is dear: QEMU's sender tries again
+//! whenever poll(2) calls its socket writable, which an unconnected datagram socket always
+//! is, and its main loop spins. So a frame must be taken off the socket at once, whether
+//! the guest's driver is up or not; a hub takes one as soon as any of its ports can.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +25,11 @@ use crate::topology::{NetworkMode, Node, NodeName, Topology};
 /// The longest path of a Unix socket: macOS' sockaddr_un, less its final zero.
 const SOCKET_PATH_MAX: usize = 103;
 
-/// QEMU's number for the hub, of which there is one.
+/// QEMU's number for the hub, of which there is one a machine.
 pub(super) const HUB: i32 = 0;
+
+/// QEMU's name for the hub's port that leads nowhere. QEMU warns that it "has no peer".
+pub(super) const DRAIN: &str = "drain";
 
 /// One end of a link: where this node listens, and where its peer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +61,7 @@ impl Link {
         }
     }
 
-    /// QEMU's names, in the hub's process, for the link and for the hub's port that it
-    /// ends at.
+    /// QEMU's names for the link and for the hub's port that it ends at.
     pub(super) fn ids(&self) -> [String; 2] {
         ["link", "port"].map(|what| format!("{what}-{}", self.spoke))
     }
@@ -63,7 +71,7 @@ impl Link {
     }
 }
 
-/// The node whose QEMU has the hub.
+/// The node whose QEMU joins all others: the star's hub.
 fn hub(topology: &Topology) -> Option<&Node> {
     match topology.network.mode {
         NetworkMode::Segment => topology.control_planes().next(),
@@ -71,42 +79,22 @@ fn hub(topology: &Topology) -> Option<&Node> {
     }
 }
 
-/// How a machine is joined to the segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ends {
-    /// The hub: a link to each other node.
-    Hub(Vec<Link>),
-    /// Any other: one link, to the hub.
-    Spoke(Link),
-    /// There is no segment.
-    None,
-}
-
-impl Ends {
-    pub(super) fn of(topology: &Topology, node: &Node, runtime: &Path) -> Result<Self> {
-        let ends = match hub(topology) {
-            None => Self::None,
-            Some(hub) if hub.name == node.name => {
-                let spokes = topology.nodes.iter().filter(|one| one.name != hub.name);
-                Self::Hub(
-                    spokes
-                        .map(|spoke| Link::of_hub(&spoke.name, runtime))
-                        .collect(),
-                )
-            }
-            Some(_) => Self::Spoke(Link::of_hub(&node.name, runtime).turned()),
-        };
-        ends.links().iter().try_for_each(Link::fits)?;
-        Ok(ends)
-    }
-
-    pub(super) fn links(&self) -> &[Link] {
-        match self {
-            Self::Hub(links) => links,
-            Self::Spoke(link) => std::slice::from_ref(link),
-            Self::None => &[],
-        }
-    }
+/// What joins a machine to the segment: to each other node where it has the star's hub, to
+/// the hub where it is any other. None where there is no segment.
+pub(super) fn links(topology: &Topology, node: &Node, runtime: &Path) -> Result<Option<Vec<Link>>> {
+    let Some(hub) = hub(topology) else {
+        return Ok(None);
+    };
+    let links: Vec<Link> = if hub.name == node.name {
+        let spokes = topology.nodes.iter().filter(|one| one.name != hub.name);
+        spokes
+            .map(|spoke| Link::of_hub(&spoke.name, runtime))
+            .collect()
+    } else {
+        vec![Link::of_hub(&node.name, runtime).turned()]
+    };
+    links.iter().try_for_each(Link::fits)?;
+    Ok(Some(links))
 }
 
 /// Gives the hub, if it runs, a link to `spoke`, whose machine does not: so a node that

@@ -85,15 +85,16 @@ impl<'a> Guest<'a> {
     pub(super) fn keys(&self) -> Result<Sums> {
         let text = self
             .run(
+                // One process for all: an emulated processor takes a tenth of a second to start one.
                 "cd /var/lib/hardway/pki
-for file in *; do [ ! -f \"$file\" ] || sha256sum \"$file\"; done",
+find . -mindepth 1 -maxdepth 1 -type f -exec sha256sum {} +",
                 &[],
                 b"",
             )
             .with_context(|| format!("cannot look at the keys on {}", self.node.name))?;
         Ok(text
             .lines()
-            .filter_map(|line| line.split_once("  "))
+            .filter_map(|line| line.split_once("  ./"))
             .map(|(sum, name)| (name.to_owned(), sum.to_owned()))
             .collect())
     }

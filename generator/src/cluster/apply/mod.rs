@@ -20,6 +20,7 @@ use self::guest::Guest;
 use self::job::Ended;
 use self::undo::Begun;
 pub use self::units::Units;
+use super::at_once::at_once;
 use super::install::{Site, chosen};
 use super::interrupt::Interrupt;
 use super::limits::Limits;
@@ -153,10 +154,8 @@ fn to_nodes(
         .iter()
         .copied()
         .partition(|node| node.role == Role::ControlPlane);
-    let targets = planes
+    let targets = at_once(planes.into_iter().chain(workers), |node| run.look(node))
         .into_iter()
-        .chain(workers)
-        .map(|node| run.look(node))
         .collect::<Result<Vec<_>>>()?;
     run.all(targets, listener)
 }

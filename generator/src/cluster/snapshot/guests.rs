@@ -2,10 +2,10 @@
 //! whatever happens in between. Running ones and such that are off are worked on alike.
 
 use std::path::Path;
-use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
+use crate::cluster::at_once::at_once;
 use crate::cluster::progress::Progress;
 use crate::machine::images::{Found, Images};
 use crate::report::render;
@@ -72,28 +72,13 @@ impl<'a> Guests<'a> {
         stage: &str,
         work: impl Fn(&mut Guest) -> Result<()> + Sync,
     ) -> Result<()> {
-        let (progress, work) = (self.progress, &work);
-        let results: Vec<Result<()>> = thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .machines
-                .iter_mut()
-                .map(|guest| {
-                    scope.spawn(move || {
-                        let task = progress.task(guest.node.as_str());
-                        task.stage(stage);
-                        work(guest).with_context(|| format!("cannot {stage} {}", guest.node))?;
-                        task.done();
-                        Ok(())
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    let ended = thread.join();
-                    ended.unwrap_or_else(|_| Err(anyhow!("a thread broke off")))
-                })
-                .collect()
+        let progress = self.progress;
+        let results = at_once(&mut self.machines, |guest| {
+            let task = progress.task(guest.node.as_str());
+            task.stage(stage);
+            work(guest).with_context(|| format!("cannot {stage} {}", guest.node))?;
+            task.done();
+            Ok(())
         });
         let mut failures: Vec<anyhow::Error> =
             results.into_iter().filter_map(Result::err).collect();
