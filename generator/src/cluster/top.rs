@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::at_once::at_once;
 use super::table::{Cell, Tone, table};
 use super::wait::words;
 use crate::machine::process::{self, Running, Usage};
@@ -57,17 +58,7 @@ pub struct Guest {
 
 /// Looks at all machines at once; takes a second.
 pub fn top(paths: &Paths, topology: &Topology) -> Vec<Machine> {
-    thread::scope(|scope| {
-        let asked: Vec<_> = topology
-            .nodes
-            .iter()
-            .map(|node| scope.spawn(move || machine(paths, node)))
-            .collect();
-        asked
-            .into_iter()
-            .filter_map(|asked| asked.join().ok())
-            .collect()
-    })
+    at_once(&topology.nodes, |node| machine(paths, node))
 }
 
 fn machine(paths: &Paths, node: &Node) -> Machine {

@@ -192,11 +192,15 @@ fn launch(files: &NodePaths, yields: bool) -> Result<()> {
     }
 }
 
-/// The last 20 lines of QEMU's log.
+/// The last 20 lines of QEMU's log, without what it says of a port that has no peer on purpose.
 fn complaint(files: &NodePaths) -> String {
     let text = fs::read(files.qemu_log()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
+    let drain = format!("{} has no peer", segment::DRAIN);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.ends_with(&drain))
+        .collect();
     match lines.as_slice() {
         [] => format!("{} is empty", files.qemu_log().display()),
         lines => lines[lines.len().saturating_sub(20)..].join("\n"),

@@ -9,8 +9,9 @@
 //! Each QEMU, the workers' too, has its card behind a hub of its own with one port that
 //! leads nowhere (`DRAIN`), because a full socket is dear: QEMU's sender tries again
 //! whenever poll(2) calls its socket writable, which an unconnected datagram socket always
-//! is, and its main loop spins. So a frame must be taken off the socket at once, whether
-//! the guest's driver is up or not; a hub takes one as soon as any of its ports can.
+//! is, and its main loop spins. So a frame is taken off the socket whether the guest's
+//! driver is up or not: a hub takes one as soon as any of its ports can, and QEMU keeps it
+//! for the card (10,000 at most). Only a paused machine, as for a snapshot, takes none.
 
 use std::path::{Path, PathBuf};
 

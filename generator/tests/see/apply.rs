@@ -65,7 +65,7 @@ fn answer(words: &[&str], flake: &str, sums: &str, node: &mut Node) -> (i32, Str
         String::new()
     } else if does("tar -C /etc/hardway") {
         flake.to_owned()
-    } else if does("sha256sum \"$file\"") {
+    } else if does("sha256sum -- ") {
         sums.to_owned()
     } else if does("--property=ExecMainStatus") {
         let back = node.jobs.last().is_some_and(|job| job.starts_with("ln "));

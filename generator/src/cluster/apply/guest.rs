@@ -87,14 +87,15 @@ impl<'a> Guest<'a> {
             .run(
                 // One process for all: an emulated processor takes a tenth of a second to start one.
                 "cd /var/lib/hardway/pki
-find . -mindepth 1 -maxdepth 1 -type f -exec sha256sum {} +",
+for file in *; do [ ! -f \"$file\" ] || set -- \"$@\" \"$file\"; done
+[ $# = 0 ] || sha256sum -- \"$@\"",
                 &[],
                 b"",
             )
             .with_context(|| format!("cannot look at the keys on {}", self.node.name))?;
         Ok(text
             .lines()
-            .filter_map(|line| line.split_once("  ./"))
+            .filter_map(|line| line.split_once("  "))
             .map(|(sum, name)| (name.to_owned(), sum.to_owned()))
             .collect())
     }

@@ -154,10 +154,9 @@ fn to_nodes(
         .iter()
         .copied()
         .partition(|node| node.role == Role::ControlPlane);
-    let targets = at_once(planes.into_iter().chain(workers), |node| run.look(node))
-        .into_iter()
-        .collect::<Result<Vec<_>>>()?;
-    run.all(targets, listener)
+    let looked = at_once(planes.into_iter().chain(workers), |node| run.look(node));
+    site.interrupt.check()?;
+    run.all(looked.into_iter().collect::<Result<_>>()?, listener)
 }
 
 struct Run<'a> {
@@ -177,7 +176,6 @@ struct Target<'a> {
 impl<'a> Run<'a> {
     /// What of `node` differs.
     fn look(&self, node: &'a Node) -> Result<Target<'a>> {
-        self.site.interrupt.check()?;
         let plan = self
             .site
             .plan

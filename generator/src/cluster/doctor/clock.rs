@@ -1,12 +1,12 @@
 //! Whether the clocks are right, as far as it can be told: the host's by the
 //! certificates that it made, the guests' by the host's.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
 use super::{Check, Platform, Verdict};
+use crate::cluster::at_once::at_once;
 use crate::cluster::machines::BEHIND;
 use crate::machine::process;
 use crate::pki::Validity;
@@ -66,25 +66,14 @@ pub(super) fn judge(now: OffsetDateTime, all: &[Validity], platform: Platform) -
 
 /// The clocks of the guests that run and answer before `end`.
 pub(super) fn guests(paths: &Paths, topology: &Topology, end: Instant) -> Option<Check> {
-    let told: Vec<(String, Duration)> = thread::scope(|scope| {
-        let asked: Vec<_> = topology
-            .nodes
-            .iter()
-            .map(|node| {
-                scope.spawn(move || {
-                    let running = process::find(paths, &node.name)?;
-                    let behind = running
-                        .agent_until(end)
-                        .and_then(|mut agent| agent.behind());
-                    Some((node.name.to_string(), behind.ok()?))
-                })
-            })
-            .collect();
-        asked
-            .into_iter()
-            .filter_map(|asked| asked.join().ok()?)
-            .collect()
+    let told = at_once(&topology.nodes, |node| {
+        let running = process::find(paths, &node.name)?;
+        let behind = running
+            .agent_until(end)
+            .and_then(|mut agent| agent.behind());
+        Some((node.name.to_string(), behind.ok()?))
     });
+    let told: Vec<(String, Duration)> = told.into_iter().flatten().collect();
     compare(&told)
 }
 

@@ -1,13 +1,13 @@
 //! After a restore the guests believe that it is still then: their clocks are set, and
 //! the cluster counts as back once it has spoken since.
 
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
 use super::Ground;
 use crate::cluster::api::Client;
+use crate::cluster::at_once::at_once;
 use crate::cluster::wait::{Look, Wait, words};
 use crate::cluster::{fresh, machines, nodes};
 use crate::machine::process;
@@ -62,20 +62,16 @@ pub(super) fn settle(ground: &Ground<'_>) -> Result<()> {
 pub(super) fn set_clocks(ground: &Ground<'_>) {
     let task = ground.progress.task("cluster");
     task.stage("clocks");
-    thread::scope(|scope| {
-        for node in &ground.topology.nodes {
-            scope.spawn(move || {
-                let set = process::find(ground.paths, &node.name)
-                    .ok_or_else(|| anyhow!("its machine has ended"))
-                    .and_then(|running| running.agent()?.set_clock());
-                if let Err(error) = set {
-                    ground.progress.say(&format!(
-                        "warning: cannot set {}'s clock: {}",
-                        node.name,
-                        words(&error)
-                    ));
-                }
-            });
+    at_once(&ground.topology.nodes, |node| {
+        let set = process::find(ground.paths, &node.name)
+            .ok_or_else(|| anyhow!("its machine has ended"))
+            .and_then(|running| running.agent()?.set_clock());
+        if let Err(error) = set {
+            ground.progress.say(&format!(
+                "warning: cannot set {}'s clock: {}",
+                node.name,
+                words(&error)
+            ));
         }
     });
     task.done();

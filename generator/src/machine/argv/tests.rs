@@ -167,12 +167,6 @@ fn one_worker_has_a_hub_too_for_those_that_join_later() {
         hub.contains("-netdev hubport,id=port-west,hubid=0,netdev=link-west\n"),
         "{hub}"
     );
-    for machine in [&hub, &west] {
-        assert!(
-            machine.contains("-netdev hubport,id=drain,hubid=0\n"),
-            "a guest that does not read yet would stop QEMU from reading: {machine}"
-        );
-    }
 }
 
 #[test]
