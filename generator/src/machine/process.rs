@@ -211,8 +211,16 @@ fn complaint(files: &NodePaths) -> String {
 fn write_script(path: &Path, argv: &[OsString], runtime: &Path, stale: &[PathBuf]) -> Result<()> {
     let mut preparation =
         b"# This machine's command line. It runs in the background, complains in\n\
-        # qemu.log, and ends with `hardway down`.\nmkdir -p -m 0700 "
+        # qemu.log, and ends with `hardway down`.\n"
             .to_vec();
+    // Only a machine on the segment has sockets there.
+    if !stale.is_empty() {
+        preparation.extend(
+            b"# The hub's port `drain` leads nowhere, of which QEMU warns: so a frame for the\n\
+            # segment's card is taken even while the guest is not up.\n",
+        );
+    }
+    preparation.extend(b"mkdir -p -m 0700 ");
     preparation.extend(quoted(runtime.as_os_str()));
     preparation.extend(b" || exit\n");
     for socket in stale {
