@@ -6,6 +6,7 @@
 
 mod bad_days;
 mod command_line;
+mod live;
 mod medium;
 mod missing;
 mod script;

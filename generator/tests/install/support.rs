@@ -102,15 +102,27 @@ impl Script {
 
     pub(crate) fn start_with(scale: &str, qemu: &[&str], input: &str) -> Self {
         let node = ["--node", "sigma", "--keys-sha256", ZEROS];
-        Self::start_for(&node, scale, qemu, input)
+        Self::start_for(&node, "none", scale, qemu, input)
     }
 
     /// Starts it for the base.
     pub(crate) fn start_for_base(scale: &str, qemu: &[&str]) -> Self {
-        Self::start_for(&[], scale, qemu, "aGk=\n\n")
+        Self::start_for(&[], "none", scale, qemu, "aGk=\n\n")
     }
 
-    fn start_for(node: &[&str], scale: &str, qemu: &[&str], input: &str) -> Self {
+    /// Starts it for the base, with packages that come over the network.
+    pub(crate) fn start_online(scale: &str, qemu: &[&str]) -> Self {
+        let cache = "https://cache.nixos.org";
+        Self::start_for(&[], cache, scale, qemu, "aGk=\n\n")
+    }
+
+    fn start_for(
+        node: &[&str],
+        substituter: &str,
+        scale: &str,
+        qemu: &[&str],
+        input: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut words: Vec<OsString> = qemu.iter().map(OsString::from).collect();
         words.push("-pidfile".into());
@@ -119,7 +131,14 @@ impl Script {
             .args(["-n", "-N"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/install.exp"))
             .args(node)
-            .args(["--base", "b", "--scale", scale, "--substituter", "none"])
+            .args([
+                "--base",
+                "b",
+                "--scale",
+                scale,
+                "--substituter",
+                substituter,
+            ])
             .args(["--flake-sha256", ZEROS, "--log"])
             .arg(folder.path().join("install.log"))
             .arg("--")
