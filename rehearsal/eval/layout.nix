@@ -7,8 +7,8 @@
 #   users      [ name ]: system users, each with a group of its name
 #   packages   [ path ]: what of the medium must be copied
 #   masked     [ unit ]
-#   restarts   { unit = [ "/etc/…" ]; }: files for whose sake a running unit is restarted
-#   reloads    the same, for a unit that takes them while it runs
+#   restarts   { unit = [ "/etc/…" ]; }: files that a unit changes with, and so is restarted
+#   reloads    the same, for a unit that reads them again while it runs
 {
   config,
   render,
@@ -265,6 +265,9 @@ let
         filterSet (service: service.script != "") services
       )
     );
+  etcFiles =
+    pattern:
+    map (name: "/etc/${name}") (filter (name: builtins.match pattern name != null) (attrNames etc));
   sysctl = value: if builtins.isBool value then (if value then "1" else "0") else toString value;
 
   used =
@@ -316,8 +319,8 @@ assert
       else
         [ ]
     );
-  # As NixOS does: a component when its configuration file changes, and systemd's own
-  # services that read what NixOS writes.
+  # As NixOS has them: a component when its configuration file changes, and systemd's own
+  # services that read what NixOS writes. networkd reads .network files again, and no others.
   restarts =
     mapNames (name: "${name}.service") (
       mapAttrs (_: component: [ "/etc/${component.configPath}" ]) (
@@ -326,13 +329,12 @@ assert
     )
     // {
       "systemd-modules-load.service" = [ "/etc/modules-load.d/nixos.conf" ];
+      "systemd-networkd.service" = etcFiles "systemd/(networkd[.]conf|network/.*[.]link)";
       "systemd-sysctl.service" = [ "/etc/sysctl.d/60-nixos.conf" ];
     };
   reloads = {
     "nftables.service" = [ "/etc/nftables.conf" ];
-    "systemd-networkd.service" = map (name: "/etc/${name}") (
-      filter (name: builtins.match "systemd/network.*" name != null) (attrNames etc)
-    );
+    "systemd-networkd.service" = etcFiles "systemd/network/.*[.]network";
   };
   masked = concatMap (one: if one.enable then [ ] else [ one.unit ]) [
     {
