@@ -107,18 +107,18 @@ fn extract(
 ) -> Result<Facts> {
     let image = Image::open(xorriso, iso)?;
     let menu_path = image
-        .find("/EFI/boot/grub.cfg")
+        .find("/EFI/BOOT/grub.cfg")
         .or_else(|| image.find("/boot/grub/grub.cfg"))
-        .ok_or_else(|| anyhow!("it has neither /EFI/boot/grub.cfg nor /boot/grub/grub.cfg"))?;
+        .ok_or_else(|| anyhow!("it has neither /EFI/BOOT/grub.cfg nor /boot/grub/grub.cfg"))?;
     let arch = match (
-        image.find("/EFI/boot/bootx64.efi"),
-        image.find("/EFI/boot/bootaa64.efi"),
+        image.find("/EFI/BOOT/BOOTX64.EFI"),
+        image.find("/EFI/BOOT/BOOTAA64.EFI"),
     ) {
         (Some(_), _) => Arch::X86_64,
         (None, Some(_)) => Arch::Aarch64,
         (None, None) => {
             return Err(anyhow!(
-                "it has neither /EFI/boot/bootx64.efi nor /EFI/boot/bootaa64.efi"
+                "it has neither /EFI/BOOT/BOOTX64.EFI nor /EFI/BOOT/BOOTAA64.EFI"
             ));
         }
     };

@@ -237,7 +237,7 @@ pub(crate) fn small_medium(folder: &Path, edit: impl FnOnce(&Path)) -> PathBuf {
     fs::write(
         tree.join("EFI/BOOT/grub.cfg"),
         "menuentry 'NixOS' {\n  linux /boot//nix/store/abc-linux/bzImage ${isoboot} init=/nix/store/x/init \
-         root=LABEL=nixos-minimal-26.05-x86_64\n  initrd /boot//nix/store/def-initrd/initrd\n}\n",
+         root=fstab\n  initrd /boot//nix/store/def-initrd/initrd\n}\n",
     )
     .unwrap();
     edit(&tree);

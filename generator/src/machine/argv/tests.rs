@@ -107,7 +107,7 @@ fn an_installation_on_aarch64() {
             iso: folder.join("m.iso"),
             kernel: folder.join("kernel"),
             initrd: folder.join("initrd"),
-            command_line: "init=/x root=LABEL=y console=ttyAMA0".into(),
+            command_line: "init=/x root=fstab console=ttyAMA0".into(),
             label: "y".into(),
             sha256: String::new(),
             self_contained: true,

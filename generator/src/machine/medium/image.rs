@@ -59,7 +59,7 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// The path of a file, whatever its case: media write EFI/boot and EFI/BOOT.
+    /// The path of a file, whatever its case: EFI/boot before 26.05, EFI/BOOT since.
     pub(super) fn find(&self, path: &str) -> Option<&str> {
         self.files
             .iter()

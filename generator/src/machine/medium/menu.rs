@@ -82,13 +82,13 @@ menuentry 'NixOS 24.11 Installer (nomodeset)'  --class nomodeset {
 }
 "#;
 
-    /// Newer trees: store paths below /boot, a submenu for each choice.
+    /// As NixOS 26.05 has it, shortened: store paths below /boot, a submenu for each choice.
     const NEW: &str = r#"
 menuentry 'NixOS 26.05 Installer '  --class installer {
   # Fallback to UEFI console for boot, efifb sometimes has difficulties.
   terminal_output console
 
-  linux /boot//nix/store/bbbb-linux-6.18/bzImage ${isoboot} init=/nix/store/cccc-nixos-system-nixos-26.05/init root=LABEL=nixos-minimal-26.05-x86_64 boot.shell_on_fail
+  linux /boot//nix/store/bbbb-linux-6.18/bzImage ${isoboot} init=/nix/store/cccc-nixos-system-nixos-26.05/init  root=fstab loglevel=4 lsm=landlock,yama,bpf
   initrd /boot//nix/store/dddd-initrd-linux-6.18/initrd
 }
 submenu "Options" --class submenu {
@@ -111,14 +111,14 @@ submenu "Options" --class submenu {
     }
 
     #[test]
-    fn the_newer_menu_with_store_paths() {
+    fn the_menu_of_26_05_with_store_paths() {
         assert_eq!(
             first_entry(NEW).unwrap(),
             Entry {
                 kernel: "/boot/nix/store/bbbb-linux-6.18/bzImage".into(),
                 initrd: "/boot/nix/store/dddd-initrd-linux-6.18/initrd".into(),
                 arguments: "init=/nix/store/cccc-nixos-system-nixos-26.05/init \
-                            root=LABEL=nixos-minimal-26.05-x86_64 boot.shell_on_fail"
+                            root=fstab loglevel=4 lsm=landlock,yama,bpf"
                     .into(),
             }
         );
