@@ -9,6 +9,7 @@ in
 lib.runTests (
   tests ./modules/components.nix
   // tests ./modules/assertions.nix
+  // tests ./modules/guest.nix
   // tests ./modules/own.nix
   // tests ./modules/render.nix
   // tests ./modules/versions.nix

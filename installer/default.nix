@@ -23,7 +23,8 @@ let
       boot.kernelParams = [
         "console=tty0"
         "console=${if pkgs.stdenv.hostPlatform.isAarch64 then "ttyAMA0" else "ttyS0"},115200n8"
-      ];
+      ]
+      ++ (import ../modules/render).slowMachine.kernelParams;
       services.qemuGuest.enable = true;
       # The agent's own output, without the emulator.
       services.qemuGuest.package = lib.getOutput "ga" pkgs.qemu_kvm;

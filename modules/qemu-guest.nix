@@ -10,6 +10,12 @@ let
   arm = pkgs.stdenv.hostPlatform.isAarch64;
   console = if arm then "ttyAMA0" else "ttyS0";
   loader = if arm then "BOOTAA64.EFI" else "BOOTX64.EFI";
+  inherit (import ./render) slowMachine;
+  patient =
+    units:
+    lib.genAttrs units (_: {
+      inherit (slowMachine) serviceConfig;
+    });
 in
 {
   # virtio's drivers in the initial ramdisk.
@@ -42,6 +48,10 @@ in
     # Text, not graphics: the firmware's console is the serial port.
     font = null;
     splashImage = null;
+    # The ESP has 512 MiB. A generation puts its kernel and its initial ramdisk there unless
+    # they are those of another one: 60 to 100 MB. While a fifth generation is written the four
+    # before it are still there, so five of them must fit.
+    configurationLimit = 4;
   };
   boot.loader.timeout = lib.mkDefault 1;
 
@@ -49,14 +59,19 @@ in
   boot.kernelParams = [
     "console=tty0"
     "console=${console},115200n8"
-  ];
+  ]
+  ++ slowMachine.kernelParams;
 
-  # An emulated machine may need minutes until a device is there; after systemd's own
-  # 90 seconds it would boot without its console, or without /boot into an emergency shell.
-  environment.etc."systemd/system.conf.d/slow-machine.conf".text = ''
-    [Manager]
-    DefaultDeviceTimeoutSec=15min
-  '';
+  # Where a boot stops, the console gets a shell and asks for no password: there is none to
+  # know, so root would be locked out. This gives away nothing: who can open the console owns
+  # the disk's file, and is logged in as root by every boot that does not stop.
+  boot.initrd.systemd.emergencyAccess = true;
+  boot.initrd.systemd.services = patient slowMachine.unitsOfStage1;
+  systemd.services =
+    patient slowMachine.units
+    // lib.genAttrs [ "emergency" "rescue" ] (_: {
+      environment.SYSTEMD_SULOGIN_FORCE = "1";
+    });
 
   services.qemuGuest.enable = true;
   # The agent's own output, without the emulator.
@@ -71,5 +86,15 @@ in
     "nix-command"
     "flakes"
   ];
+  # Updates would fill the disk. The generation that was current 30 days ago, and all since,
+  # stay: `hardway apply` goes back to one that was current minutes ago. What was built with
+  # stays too, so that a node changes without a network after a collection as before.
+  nix.gc = {
+    automatic = true;
+    dates = "weekly";
+    randomizedDelaySec = "1h"; # not while the node starts, where a week was missed
+    options = "--delete-older-than 30d";
+  };
+  nix.settings.keep-outputs = true;
   documentation.enable = lib.mkDefault false;
 }

@@ -40,5 +40,7 @@ in
   config = lib.mkIf cfg.enable {
     services.openssh = render.ssh.openssh cfg;
     systemd.sockets.sshd.socketConfig = render.ssh.socket cfg;
+    # NixOS' own, since 2025: with no key to make it has no command, and systemd refuses it.
+    systemd.services.sshd-keygen.enable = false;
   };
 }

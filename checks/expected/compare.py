@@ -22,6 +22,8 @@ DIFFERENCES = [
     # A package is a folder of its own in the store; Debian's are all in /usr.
     (r"(/pkg/[^/ ]+|/usr)/s?bin/", "PACKAGE/"),
     (r"/usr/lib/cni/", "PACKAGE/"),
+    # The rehearsal's boot menu has them for every node (rehearsal/layout).
+    (r"console=.*|loglevel=4", None),
 ]
 
 # Whole files of the rehearsal that NixOS has elsewhere or not at all, by their path.
@@ -32,16 +34,11 @@ REHEARSAL_ONLY = [
     r"rehearsal/.*",  # scripts of a user's services: none in the default cluster
     r"ssh/sshd_config|systemd/system/sshd(\.socket|@\.service)",  # NixOS' own services.openssh makes them
     r"systemd/system/hardway-images\.service",  # the medium's own stand in for a registry
+    r"systemd/system/.*\.service\.d/overrides\.conf",  # NixOS' drop-ins hold its own lines as well
 ]
 
-# Files whose lines come in another order, and of which NixOS' own are left out.
-UNORDERED = {
-    "hosts": r"::1 (?!localhost).*",  # NixOS names the machine under ::1 too
-    "modules-load.d/nixos.conf": None,
-    "sysctl.d/60-nixos.conf": None,
-    "tmpfiles.d/nixos.conf": None,
-    "nftables/nixos-fw": None,
-}
+# Files whose lines come in another order.
+UNORDERED = ["modules-load.d/nixos.conf", "tmpfiles.d/nixos.conf"]
 
 
 def normal(path, text):
@@ -57,26 +54,21 @@ def normal(path, text):
         else:
             lines.append(line)
     if path in UNORDERED:
-        dropped = UNORDERED[path]
-        lines = sorted(one for one in lines if one and not (dropped and re.fullmatch(dropped, one)))
+        lines = sorted(one for one in lines if one)
     # NixOS writes this file even with nothing in it.
     if path == "systemd/networkd.conf" and lines == ["[Network]"]:
         return []
     if path.startswith("nftables/"):
-        # NixOS indents a table's text otherwise, and leaves a bare word unquoted.
+        # NixOS indents a table's text otherwise, leaves a bare word unquoted, and has comments.
         lines = [" ".join(one.replace('"', "").split()) for one in lines]
-        lines = sorted(lines) if path in UNORDERED else lines
+        lines = [one for one in lines if one and not one.startswith("#")]
     return lines
 
 
 def tables(text):
-    """nftables.conf -> {"nftables/<table>": its text}; of the firewall, its ports."""
-    found = {}
-    for name, body in re.findall(r"^table \w+ ([\w-]+) \{\n(.*?)^\}\n(?=\ntable |\Z)", text, re.M | re.S):
-        if name == "nixos-fw":
-            body = "".join(line + "\n" for line in body.split("\n") if "dport {" in line)
-        found[f"nftables/{name}"] = body
-    return found
+    """nftables.conf -> {"nftables/<table>": its text}."""
+    tables = re.findall(r"^table \w+ ([\w-]+) \{\n(.*?)^\}\n(?=\ntable |\Z)", text, re.M | re.S)
+    return {f"nftables/{name}": body for name, body in tables}
 
 
 def rehearsed(manifest):
@@ -87,6 +79,7 @@ def rehearsed(manifest):
         if "text" in file
     }
     files.update(tables(files.get("nftables.conf", "")))
+    files["kernel-parameters"] = "\n".join(manifest["kernelParams"])
     return {
         path: text
         for path, text in files.items()

@@ -4,8 +4,9 @@
 #
 # "Own" is decided by rule: the units of hardway.components, hardway-pki and the
 # services that the host module sets; the files that they or the host module name; and
-# of the files that NixOS shares among all (hosts, sysctl, modules, tmpfiles, nftables)
-# the lines that a host module or modules/ put there.
+# of the files that NixOS shares among all (modules, tmpfiles) the lines that a host module
+# or modules/ put there. Hosts, sysctl, the firewall and the kernel's command line are whole:
+# what NixOS itself adds to them decides whether ours holds.
 {
   hosts,
   names,
@@ -59,9 +60,6 @@ let
         ++ map (name: "${name}.network") (namesAt [ "systemd" "network" "networks" ] host);
       etc = lib.attrNames (render.etc components) ++ namesAt [ "environment" "etc" ] host;
 
-      settings = pick (namesAt [ "boot" "kernel" "sysctl" ] host) config.boot.kernel.sysctl;
-      setting =
-        name: value: "${name}=${if lib.isBool value then (if value then "1" else "0") else toString value}";
       modules = lib.filter (module: lib.elem module config.boot.kernelModules) (
         host.boot.kernelModules or [ ]
       );
@@ -77,12 +75,11 @@ let
     )
     // {
       hosts = config.environment.etc.hosts.source.text;
-      "sysctl.d/60-nixos.conf" = lines (lib.mapAttrsToList setting settings);
+      "sysctl.d/60-nixos.conf" = config.environment.etc."sysctl.d/60-nixos.conf".text;
+      "kernel-parameters" = lines config.boot.kernelParams;
       "modules-load.d/nixos.conf" = lines modules;
       "tmpfiles.d/nixos.conf" = lines (lib.filter (lib.hasInfix "/cni") config.systemd.tmpfiles.rules);
-      "nftables/nixos-fw" = lines (
-        lib.filter (lib.hasInfix "dport {") (lib.splitString "\n" tables.nixos-fw.content)
-      );
+      "nftables/nixos-fw" = tables.nixos-fw.content;
     }
     // below "nftables/" (
       lib.mapAttrs (_: table: table.content) (

@@ -109,9 +109,15 @@ in
       in
       {
         inherit (config.systemd.sockets.sshd) socketConfig;
-        inherit (openssh) authorizedKeysFiles openFirewall startWhenNeeded;
-        keys = map (key: key.path) openssh.hostKeys;
-        inherit (openssh.settings) PasswordAuthentication PermitRootLogin;
+        # NixOS makes each of hostKeys that is missing: a lost one must stay lost.
+        inherit (openssh)
+          authorizedKeysFiles
+          hostKeys
+          openFirewall
+          startWhenNeeded
+          ;
+        inherit (openssh.settings) HostKey PasswordAuthentication PermitRootLogin;
+        keygen = config.systemd.services.sshd-keygen.enable;
         opened = config.networking.firewall.interfaces.uplink0.allowedTCPPorts;
       };
     expected = {
@@ -119,7 +125,9 @@ in
       authorizedKeysFiles = [ "/var/lib/hardway/pki/ssh-authorized-keys" ];
       openFirewall = false;
       startWhenNeeded = true;
-      keys = [ "/var/lib/hardway/pki/ssh-host-sigma-key.pem" ];
+      hostKeys = [ ];
+      HostKey = "/var/lib/hardway/pki/ssh-host-sigma-key.pem";
+      keygen = false;
       PasswordAuthentication = false;
       PermitRootLogin = "prohibit-password";
       opened = [ 22 ];
@@ -196,7 +204,10 @@ in
         complaints = [ ];
         # Of the loader only what the stand-in for NixOS declares: nothing of QEMU's.
         boot = {
-          kernel.sysctl."net.ipv4.ip_forward" = 1;
+          kernel.sysctl = {
+            "net.ipv4.conf.all.forwarding" = 1;
+            "net.ipv4.ip_forward" = 1;
+          };
           kernelModules = [ "overlay" ];
           loader.grub = {
             efiInstallAsRemovable = false;

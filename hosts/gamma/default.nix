@@ -2,7 +2,10 @@
 # A function to literals: what NixOS does with them is in modules/.
 { ... }:
 {
-  boot.kernel.sysctl."net.ipv4.ip_forward" = 1;
+  boot.kernel.sysctl = {
+    "net.ipv4.conf.all.forwarding" = 1;
+    "net.ipv4.ip_forward" = 1;
+  };
   boot.kernelModules = [ "overlay" ];
   environment.etc."systemd/logind.conf.d/kubelet.conf".text = ''
     [Login]

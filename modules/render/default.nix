@@ -21,6 +21,7 @@
 #   users { components, files }     -> sorted names of the system users that they need, root left out
 #   pki.directory, pki.isPublic NAME, pki.mode FILES NAME
 #   ssh.openssh SSH, ssh.socket SSH -> what `services.openssh` and sshd.socket take (see ssh.nix)
+#   slowMachine                     -> kernel parameters and units' limits for one (see slow-machine.nix)
 #   cniRules { plugins, directory ? "/usr/lib/cni" }
 #                                   -> lines for systemd-tmpfiles that fill /opt/cni/bin
 let
@@ -47,6 +48,7 @@ in
   imagesService = import ./images.nix { inherit (systemd) execLine; };
   ipv4 = import ./ipv4.nix;
   service = import ./service.nix { inherit (systemd) execStart escapeSpecifiers; };
+  slowMachine = import ./slow-machine.nix;
   ssh = import ./ssh.nix;
 
   etc =

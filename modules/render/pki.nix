@@ -64,6 +64,19 @@ in
           user = files.${name}.user or "root";
         in
         "${user}:${user}";
+      # Others may pass through the folder to their own file, and list nothing.
+      commands = [
+        (execLine [
+          "${coreutils}/bin/install"
+          "--directory"
+          "--mode=0711"
+          "--owner=root"
+          "--group=root"
+          directory
+        ])
+      ]
+      ++ each "chmod" (mode files)
+      ++ each "chown" reader;
     in
     {
       description = "hardway-pki: gives each key and certificate to the service that reads it";
@@ -72,22 +85,15 @@ in
       wantedBy = [ "multi-user.target" ];
       environment = { };
       unitConfig = { };
+      # Every component requires this unit, so a switch that restarted it would restart them
+      # all. Reloaded, it gives the files to their readers and no component stops; a switch reloads
+      # before it restarts, and fails where a file is missing, as a start does.
+      reloadIfChanged = true;
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
-        # Others may pass through the folder to their own file, and list nothing.
-        ExecStart = [
-          (execLine [
-            "${coreutils}/bin/install"
-            "--directory"
-            "--mode=0711"
-            "--owner=root"
-            "--group=root"
-            directory
-          ])
-        ]
-        ++ each "chmod" (mode files)
-        ++ each "chown" reader;
+        ExecStart = commands;
+        ExecReload = commands;
       };
     };
 }

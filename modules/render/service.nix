@@ -49,6 +49,11 @@ in
   ++ builtins.filter (unit: !builtins.elem unit (component.after or [ ])) (component.requires or [ ]);
   requires = [ "hardway-pki.service" ] ++ component.requires or [ ];
   wantedBy = [ "multi-user.target" ];
+  # A switch restarts the component in one step once the new configuration is in place. NixOS'
+  # default stops it before and starts it after, which is for units whose ExecStop must be the
+  # old one; a component has none, and would be down for as long as the activation takes.
+  # None of the programs takes new flags while it runs, so none is reloaded.
+  stopIfChanged = false;
   environment = builtins.mapAttrs (_: escapeSpecifiers) (component.environment or { });
 
   # A peer may come up minutes later (an emulated control plane): try every 5

@@ -14,14 +14,12 @@
     ];
     # The host module's firewall opens the port where it is to be open.
     openFirewall = false;
-    hostKeys = [
-      {
-        type = "ed25519";
-        path = ssh.hostKey;
-      }
-    ];
+    # NixOS makes each key of this list that is missing. Ours comes with the node's other keys:
+    # a new one in its place would hide from hardway-pki that it was lost.
+    hostKeys = [ ];
     authorizedKeysFiles = [ ssh.authorizedKeys ];
     settings = {
+      HostKey = ssh.hostKey;
       KbdInteractiveAuthentication = false;
       PasswordAuthentication = false;
       PermitRootLogin = "prohibit-password";

@@ -55,6 +55,8 @@ in
       requires ? [ ],
       wantedBy ? [ ],
       environment ? { },
+      reloadIfChanged ? false,
+      stopIfChanged ? true,
       serviceConfig,
       unitConfig ? { },
     }:
@@ -76,6 +78,8 @@ in
       ++ map (name: "Environment=${builtins.toJSON "${name}=${environment.${name}}"}") (
         builtins.attrNames environment
       )
+      ++ (if reloadIfChanged then [ "X-ReloadIfChanged=true" ] else [ ])
+      ++ (if stopIfChanged then [ ] else [ "X-StopIfChanged=false" ])
       ++ section serviceConfig
       ++ (
         if wantedBy == [ ] then

@@ -50,6 +50,16 @@ rec {
             builtins.attrNames service.environment
           );
         }
+        # How a switch takes a change of the unit; NixOS writes these lines, too.
+        // (
+          if service.reloadIfChanged then
+            { X-ReloadIfChanged = true; }
+          else if service.restartIfChanged then
+            { }
+          else
+            { X-RestartIfChanged = false; }
+        )
+        // (if service.stopIfChanged then { } else { X-StopIfChanged = false; })
         // service.serviceConfig;
       }
     ];

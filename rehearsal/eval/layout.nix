@@ -25,6 +25,7 @@ let
     mapAttrs
     ;
   ini = import ./ini.nix;
+  nixos = import ./nixos.nix;
   ssh = import ./ssh.nix { inherit render; };
   mapNames =
     f: set:
@@ -58,6 +59,40 @@ let
     group = "root";
   };
   lines = list: concatStringsSep "\n" (list ++ [ "" ]);
+
+  # Names of one address are in one line, a module's own first.
+  hosts =
+    let
+      given = config.networking.hosts;
+    in
+    given
+    // mapAttrs (address: own: given.${address} or [ ] ++ own) (nixos.hosts config.networking.hostName);
+  # A node is a virtual machine of ours, so this file stands in for modules/qemu-guest.nix too:
+  # kernel parameters and settings of units are laid out here; disk, boot loader, guest agent
+  # and consoles are the Debian root's (../medium, ../nixos-install). These of its settings have
+  # no meaning here: GRUB's configurationLimit (one menu entry, one kernel), nix.gc and
+  # nix.settings (no store to collect), and boot.initrd.systemd (no systemd in the initrd).
+  overrides =
+    settings: units:
+    listToAttrs (
+      map (unit: {
+        name = "systemd/system/${unit}.service.d/overrides.conf";
+        value = plain (
+          ini.ini [
+            {
+              name = "Service";
+              inherit settings;
+            }
+          ]
+        );
+      }) units
+    );
+  guest =
+    overrides render.slowMachine.serviceConfig render.slowMachine.units
+    // overrides { Environment = "SYSTEMD_SULOGIN_FORCE=1"; } [
+      "emergency"
+      "rescue"
+    ];
 
   components = filterSet (component: component.enable) config.hardway.components;
   services = filterSet (service: service.enable) config.systemd.services;
@@ -166,6 +201,7 @@ let
     // mapAttrs (_: plain) (render.etc components)
     // mapAttrs (_: plain) (render.cniEtc config.hardway.cni.config)
     // mapAttrs (_: plain) (ssh.etc config.hardway.ssh)
+    // guest
     // mapAttrs (_: plain) {
       hostname = config.networking.hostName + "\n";
       hosts =
@@ -173,11 +209,8 @@ let
           [
             "127.0.0.1 localhost"
             "::1 localhost"
-            "127.0.0.2 ${config.networking.hostName}"
           ]
-          ++ map (address: "${address} ${toString config.networking.hosts.${address}}") (
-            attrNames config.networking.hosts
-          )
+          ++ map (address: "${address} ${toString hosts.${address}}") (attrNames hosts)
         )
         + config.networking.extraHosts;
       "modules-load.d/nixos.conf" = lines config.boot.kernelModules;
@@ -297,7 +330,7 @@ assert
 {
   inherit (config.networking) hostName;
   system = config.nixpkgs.hostPlatform;
-  inherit (config.boot) kernelParams;
+  kernelParams = render.slowMachine.kernelParams ++ config.boot.kernelParams;
   files = mapNames (name: "/etc/${name}") (filterSet (file: file.text or null != "") etc);
   links =
     listToAttrs (

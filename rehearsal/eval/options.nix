@@ -3,6 +3,7 @@
 { render }:
 let
   lib = import ./lib.nix;
+  nixos = import ./nixos.nix;
   types = import ./types.nix;
   inherit (types)
     attrsOf
@@ -100,6 +101,9 @@ let
     before = listOf str;
     bindsTo = listOf str;
     conflicts = listOf str;
+    reloadIfChanged = no;
+    restartIfChanged = yes;
+    stopIfChanged = yes;
     partOf = listOf str;
     requiredBy = listOf str;
     requires = listOf str;
@@ -115,7 +119,11 @@ in
 set {
   boot = set {
     extraModprobeConfig = texts;
-    kernel = set { sysctl = attrsOf scalar; };
+    kernel = set {
+      sysctl = attrsOf scalar // {
+        given = _: builtins.mapAttrs (_: lib.mkDefault) nixos.sysctl;
+      };
+    };
     kernelModules = listOf str;
     kernelParams = listOf str;
   };
@@ -181,6 +189,7 @@ set {
         ]);
         extraInputRules = texts;
         interfaces = attrsOf (set ports);
+        logRefusedConnections = yes;
         trustedInterfaces = listOf str;
       }
     );

@@ -19,8 +19,7 @@ in
       in
       {
         "ssh/sshd_config" = lines (
-          map (key: "HostKey ${key.path}") told.hostKeys
-          ++ [ "AuthorizedKeysFile ${toString told.authorizedKeysFiles}" ]
+          [ "AuthorizedKeysFile ${toString told.authorizedKeysFiles}" ]
           ++ map (name: "${name} ${word told.settings.${name}}") (builtins.attrNames told.settings)
           ++ [
             "PrintMotd no"

@@ -289,6 +289,9 @@ pub(super) fn sysctl(topology: &Topology, node: &Node) -> Value {
             sysctl.insert("net.ipv4.ip_nonlocal_bind".into(), json!(1));
         }
         Role::Worker => {
+            // Two names of one setting. NixOS writes 0 to the first unless a module says
+            // otherwise: forwarding would stop whenever the settings are applied.
+            sysctl.insert("net.ipv4.conf.all.forwarding".into(), json!(1));
             sysctl.insert("net.ipv4.ip_forward".into(), json!(1));
             if topology.cni == Cni::Bridge {
                 // A Service's answer between two Pods of one node crosses only the bridge:

@@ -4,6 +4,7 @@
 {
   boot.kernel.sysctl = {
     "net.bridge.bridge-nf-call-iptables" = 1;
+    "net.ipv4.conf.all.forwarding" = 1;
     "net.ipv4.ip_forward" = 1;
   };
   boot.kernelModules = [

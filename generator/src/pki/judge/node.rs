@@ -178,7 +178,7 @@ fn owners(node: &NodePlan, found: &OnNode) -> Judgement {
         node.pki.len()
     );
     let remedy = format!(
-        "hardway ssh {} sudo systemctl restart hardway-pki",
+        "hardway ssh {} sudo systemctl reload-or-restart hardway-pki",
         node.name
     );
     Judgement::new("readers' rights", wrong, well, &remedy)
