@@ -4,8 +4,14 @@
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
 # both_pids UNIT: its process on each worker.
-both_pids() { for node in gamma sigma; do ask "$node" systemctl show -P MainPID "$1"; done; }
+both_pids() {
+  local node pid
+  for node in gamma sigma; do
+    pid=$(ask "$node" systemctl show -P MainPID "$1") && ((pid > 0)) && echo "$node $pid" || return 1
+  done
+}
 
+basic apply_changes_one_thing 130 "apply: one change, one restart a node, back where it fails, and taken out again"
 # A user's module changes the kubelet on both workers: nothing but the kubelets restarts,
 # and one that does not start brings its node back to what it ran before.
 apply_changes_one_thing() {
@@ -44,10 +50,16 @@ END
   grep -F 'sigma runs what it ran before again' "$told" &&
     grep -F 'the following units failed: kubelet.service' "$told" || fail "$(cat "$told")" || return 1
   ask sigma systemctl cat kubelet.service | grep -E '^  --v=3( \\)?$' || return 1
-  sed -i 's/flags.no-such-flag = 3/flags.v = 3/' "$main/mine.nix"
-  "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=120s
+
+  # Without the module the nodes are what they were at first, and fit its snapshots again.
+  cp "$top/rehearsal/cluster.json" "$main/" && "$hardway" --dir "$main" apply --no-verify || return 1
+  ask sigma systemctl cat kubelet.service >"$told" && grep -F -- '--config=' "$told" || fail "$(cat "$told")" || return 1
+  ends_with 1 grep -F -- '--v=3' "$told" || return 1
+  all_ready
 }
 
+drill every_node_has_its_keys 5 cluster "on each node are this host's keys, and who reads them has started since" \
+  generator/src/pki generator/src/cluster/apply modules/
 # What is on each node is this host's, and its readers have started since it came.
 every_node_has_its_keys() {
   local node
@@ -56,6 +68,9 @@ every_node_has_its_keys() {
   done
 }
 
+drill authority_is_replaced 379 cluster \
+  "rotate-ca: the cluster's authority replaced on running machines, in three steps" \
+  generator/src/pki generator/src/cluster/rotate generator/src/cluster/apply generator/src/cli/pki
 # The cluster's authority, and all that it has signed: the cluster goes on, and nobody
 # takes a kubeconfig from before, nor does such a one take the server.
 authority_is_replaced() {
@@ -69,10 +84,11 @@ authority_is_replaced() {
   grep -F 'certificate signed by unknown authority' "$told" || fail "$(cat "$told")" || return 1
   ! kubectl --kubeconfig "$before" --certificate-authority "$main/.hardway/pki/ca.pem" get nodes >"$told" 2>&1 ||
     fail "the API server takes a client from before" || return 1
-  grep -F 'Unauthorized' "$told" || grep -F 'must be logged in' "$told" || fail "$(cat "$told")"
+  is_refused "$told"
 }
 
-kubectl() { "$hardway" --dir "$main" kubectl "$@"; }
+# is_refused FILE: kubectl says in FILE that the API server does not know who asks.
+is_refused() { grep -E 'Unauthorized|must be logged in|provide credentials' "$1" || fail "$(cat "$1")"; }
 
 # on NODE POD COMMAND…: a Pod on that very node.
 on() {
@@ -84,11 +100,10 @@ on() {
 
 # Which boot and which QEMU each of the first three nodes is in.
 lives() {
-  local node
-  boot_ids | grep -v '^theta '
-  for node in alpha gamma sigma; do pid_of "$main" "$node"; done
+  boot_ids | grep -v '^theta ' && pids_of_all
 }
 
+basic a_worker_comes 130 "a worker comes: only it is installed, nobody else is started again"
 # Only the new worker is installed; nobody else is started again, and everybody knows it.
 a_worker_comes() {
   local before address
@@ -106,20 +121,23 @@ a_worker_comes() {
   kubectl logs asks | grep -x answers && kubectl delete pod asks
 }
 
+step a_worker_goes 25 "a worker goes: drained, deleted, its disk removed"
 # It goes as it came. Whoever is not there to say yes must have said so before.
 a_worker_goes() {
-  local before status
+  local before status routes
   before=$(lives) || return 1
   jq 'del(.nodes.theta)' "$main/cluster.json" >"$work/shrunk" && cp "$work/shrunk" "$main/cluster.json" || return 1
   "$hardway" --dir "$main" up --no-snapshot --iso "$iso"
   status=$?
   ((status == 2)) && kubectl get node theta || fail "not asked: exit code $status" || return 1
   "$hardway" --dir "$main" up --yes --no-snapshot --iso "$iso" || return 1
-  [[ -z $(kubectl get node theta --ignore-not-found -o name) ]] || fail "its Node is there" || return 1
+  is_gone node theta || return 1
   [[ $(lives) == "$before" ]] || fail "others were started again: $before, then $(lives)" || return 1
   [[ ! -e $main/.hardway/nodes/theta ]] || fail "its folder is there" || return 1
   ! compgen -G "$main/.hardway/pki/*theta*" || fail "its keys are there" || return 1
   cluster=$main
-  ! ask alpha getent hosts theta || fail "alpha still knows it" || return 1
-  [[ $(ask sigma ip route) != *10.200.23.* ]] || fail "sigma still has a way to it"
+  ends_with 2 ask alpha getent hosts theta || fail "alpha still knows it" || return 1
+  # What it has for gamma, it has not for theta.
+  routes=$(ask sigma ip route) && [[ $routes == *10.200.22.* ]] || fail "sigma's routes: $routes" || return 1
+  [[ $routes != *10.200.23.* ]] || fail "sigma still has a way to it"
 }

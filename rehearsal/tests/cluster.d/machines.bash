@@ -3,6 +3,8 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
+drill second_topology 89 off "a second topology, from the same medium" generator/src/topology generator/src/plan \
+  generator/src/nix generator/src/machine scripts/install.exp rehearsal/nixos-install rehearsal/eval modules/
 # Other names, ranges and ports, and a user's module, from the same medium.
 second_topology() {
   mkdir -p "$second"
@@ -29,6 +31,7 @@ END
   "$hardway" --dir "$second" generate && "$hardway" --dir "$second" install west --iso "$iso"
 }
 
+step three_disks_cost_little_more_than_one 1 "three nodes' disks take at most 1.6 times one node's"
 # What nodes share they have on disk once: three take at most 1.6 times what one does.
 three_disks_cost_little_more_than_one() {
   local base one
@@ -38,6 +41,7 @@ three_disks_cost_little_more_than_one() {
   ((10 * (base + 3 * one) <= 16 * (base + one)))
 }
 
+step start_by_hand 27 "a machine started by its saved command line"
 start_by_hand() {
   cluster=$second
   sh "$second/.hardway/nodes/west/argv" || return 1
@@ -48,6 +52,7 @@ start_by_hand() {
   done
 }
 
+step flag_is_in_the_unit 3 "a user's flag is in systemctl cat"
 flag_is_in_the_unit() {
   cluster=$second
   ask west systemctl cat kubelet.service | tee /dev/stderr | grep -qE '^  --v=3( \\)?$' || return 1
@@ -59,6 +64,7 @@ flag_is_in_the_unit() {
   done
 }
 
+step only_startup_nsh 35 "a machine that only startup.nsh can start"
 # The loader is moved away from the removable path: the firmware finds nothing to
 # boot by itself and falls into its shell, which finds startup.nsh.
 only_startup_nsh() {
@@ -68,5 +74,5 @@ only_startup_nsh() {
   ask west sh -c 'cd /boot/EFI && mkdir away && mv BOOT/BOOTX64.EFI away/ &&
     sed -i "s/\\\\BOOT\\\\BOOTX64/\\\\away\\\\BOOTX64/g" ../startup.nsh && cat ../startup.nsh &&
     grep -q away ../startup.nsh && cd / && sync && umount /boot' || return 1
-  kill "$pid" && gone "$pid" && start_by_hand
+  kill "$pid" && gone "$pid" && start_by_hand && "$hardway" --dir "$second" down
 }

@@ -3,11 +3,6 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
-boot_ids() {
-  "$hardway" --dir "$main" kubectl get nodes \
-    -o 'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.bootID}{"\n"}{end}'
-}
-
 # writes FILE: counts in the ConfigMap `counter`, and notes in FILE each number that the
 # API server acknowledged, until FILE.stop is there. What fails is tried again.
 writes() {
@@ -23,14 +18,19 @@ counter() {
   "$hardway" --dir "$main" kubectl get configmap counter -o 'jsonpath={.data.number}'
 }
 
+have_counter() {
+  local found
+  found=$(kubectl get configmap counter --ignore-not-found -o name) || return 1
+  [[ -n $found ]] || kubectl create configmap counter --from-literal=number=0
+}
+
 # while_writing COMMAND…: runs it while a kubectl counts, which has counted before and
 # counts on afterwards.
 while_writing() {
   local file=$work/written status=0 before writer
   rm -f "$file" "$file.stop"
   : >"$file"
-  [[ -n $("$hardway" --dir "$main" kubectl get configmap counter --ignore-not-found -o name) ]] ||
-    "$hardway" --dir "$main" kubectl create configmap counter --from-literal=number=0 || return 1
+  have_counter || return 1
   writes "$file" &
   writer=$!
   await "three numbers" 60 lines "$file" 3 && "$@" || status=1
@@ -39,18 +39,6 @@ while_writing() {
   touch "$file.stop"
   wait "$writer"
   return "$status"
-}
-
-lines() { (($(wc -l <"$1") >= $2)); }
-
-# await WHAT SECONDS COMMAND…: until it succeeds.
-await() {
-  local what=$1 deadline=$((SECONDS + $2))
-  shift 2
-  until "$@"; do
-    ((SECONDS < deadline)) || fail "waited for $what in vain" || return 1
-    sleep 0.3
-  done
 }
 
 # holds_what_was_acknowledged: etcd has the last number that the API server said yes to,
@@ -63,12 +51,17 @@ holds_what_was_acknowledged() {
 
 # kill_machines NODE…: as a power cut, all at once, while etcd writes.
 kill_machines() {
-  local node pids=()
-  for node in "$@"; do pids+=("$(pid_of "$main" "$node")"); done
+  local node pid pids=()
+  for node in "$@"; do
+    pid=$(pid_of "$main" "$node") && pids+=("$pid") || return 1
+  done
   kill -9 "${pids[@]}" || return 1
   for pid in "${pids[@]}"; do gone "$pid" || return 1; done
 }
 
+drill alpha_dies 81 cluster \
+  "kill -9 of the control plane's QEMU while etcd writes, then up: nothing lost, workers not restarted" \
+  generator/src/machine generator/src/cluster/up.rs
 # The segment has no server that must be first: its hub may die and come back.
 alpha_dies() {
   local before after
@@ -85,6 +78,8 @@ alpha_dies_and_comes_back() {
   "$hardway" --dir "$main" up --iso "$iso" && holds_what_was_acknowledged
 }
 
+drill all_die 147 cluster "kill -9 of every machine while etcd writes, then up: nothing lost" \
+  generator/src/machine generator/src/cluster/up.rs
 all_die() { while_writing all_die_and_come_back; }
 
 all_die_and_come_back() {
@@ -92,12 +87,13 @@ all_die_and_come_back() {
 }
 
 down_ends_every_machine() {
-  local node pid pids=()
-  for node in alpha gamma sigma; do pids+=("$(pid_of "$main" "$node")"); done
-  "$hardway" --dir "$main" down || return 1
-  for pid in "${pids[@]}"; do gone "$pid" || return 1; done
+  local pid pids
+  pids=$(pids_of_all) && "$hardway" --dir "$main" down || return 1
+  for pid in $pids; do gone "$pid" || return 1; done
 }
 
+drill up_after_down 109 cluster "down ends every machine, and up starts them again" \
+  generator/src/machine generator/src/cluster/up.rs generator/src/cluster/down.rs
 # Every machine starts again from its disk, and what etcd held is still there.
 up_after_down() {
   local before after
@@ -105,5 +101,6 @@ up_after_down() {
     down_ends_every_machine && "$hardway" --dir "$main" up --iso "$iso" || return 1
   after=$(boot_ids)
   [[ $(wc -l <<<"$after") == 2 && $before != "$after" ]] || fail "the same boots: $before, then $after" || return 1
-  [[ $("$hardway" --dir "$main" kubectl get configmap kept -o 'jsonpath={.data.word}') == kept ]]
+  [[ $("$hardway" --dir "$main" kubectl get configmap kept -o 'jsonpath={.data.word}') == kept ]] &&
+    kubectl delete configmap kept
 }

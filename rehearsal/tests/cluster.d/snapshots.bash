@@ -3,22 +3,40 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
+drill disk_full_while_saving 9 off "the disk full while saving" \
+  generator/src/cluster/snapshot generator/src/machine/qmp.rs generator/tests/machine
 # A save on a file system of its own, 96 MiB, that only this test sees.
 disk_full_while_saving() {
+  unshare --mount --map-root-user true 2>/dev/null || {
+    echo "unshare is refused here, so that no small file system can be made"
+    return 77
+  }
   # shellcheck disable=SC2016 # $1 and $2 are the inner shell's
   mkdir -p "$work/small" && unshare --mount --map-root-user sh -c '
     mount -t tmpfs -o size=96m none "$1" && cd "$2" && HARDWAY_SMALL=$1 exec cargo test --release --locked \
       --test machine -- --ignored a_full_disk' sh "$work/small" "$top"
 }
 
-# From power off to Ready in one command, and what happened since is gone.
-up_from_a_snapshot() {
-  down_ends_every_machine && "$hardway" --dir "$main" up --yes --from fresh --iso "$iso" || return 1
-  "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=60s || return 1
-  [[ -z $("$hardway" --dir "$main" kubectl get configmap kept --ignore-not-found -o name) ]] ||
-    fail "what was made after the snapshot is still there"
+basic back_to_fresh 8 "reset: the cluster as it was installed"
+# What `up` saved by itself, and what happened since is gone.
+back_to_fresh() {
+  kubectl create configmap since --from-literal=word=since && "$hardway" --dir "$main" reset --yes && all_ready &&
+    is_gone configmap since
 }
 
+drill up_from_a_snapshot 45 cluster "up --from: from power off to a snapshot, nodes Ready" \
+  generator/src/cluster/snapshot generator/src/cluster/up.rs generator/src/machine
+# From power off to Ready in one command.
+up_from_a_snapshot() {
+  "$hardway" --dir "$main" snapshot save evening && kubectl create configmap since --from-literal=word=since &&
+    down_ends_every_machine && "$hardway" --dir "$main" up --yes --from evening --iso "$iso" && all_ready &&
+    is_gone configmap since && "$hardway" --dir "$main" snapshot delete evening --yes
+}
+
+# is_gone KIND NAME
+is_gone() { nothing kubectl get "$1" "$2" --ignore-not-found -o name || fail "$1 $2 is still there"; }
+
+basic back_to_a_snapshot 12 "a snapshot brings back what was deleted since, nodes Ready"
 # What was deleted after a snapshot is there again, and no guest was started again for it.
 back_to_a_snapshot() {
   local before node told now
@@ -32,24 +50,27 @@ back_to_a_snapshot() {
   cluster=$main
   for node in alpha gamma sigma; do
     told=$(ask "$node" date +%s) && now=$(date +%s) || return 1
-    ((now - told < 30)) || fail "$node's clock is $((now - told)) s behind" || return 1
+    ((told > 0 && now - told < 30)) || fail "$node's clock is $((now - told)) s behind" || return 1
   done
+  kubectl delete configmap saved && "$hardway" --dir "$main" snapshot delete before-the-mistake --yes
 }
 
+drill back_with_its_keys 20 cluster "a snapshot brings the keys of its time back" \
+  generator/src/cluster/snapshot generator/src/pki
 # The host lost its keys since, and has made others: the snapshot is refused, unless it
 # brings its own back.
 back_with_its_keys() {
   local kept=$work/pki told
-  cp -r "$main/.hardway/pki" "$kept" &&
+  "$hardway" --dir "$main" snapshot save before-the-loss && cp -r "$main/.hardway/pki" "$kept" &&
     rm -r "$main/.hardway/pki" "$main/.hardway/kubeconfig" && "$hardway" --dir "$main" generate || return 1
-  ! told=$("$hardway" --dir "$main" restore before-the-mistake 2>&1) || fail "it was not refused" || return 1
-  grep -F 'hint: bring its PKI back too: hardway restore before-the-mistake --with-pki' <<<"$told" ||
+  ! told=$("$hardway" --dir "$main" restore before-the-loss 2>&1) || fail "it was not refused" || return 1
+  grep -F 'hint: bring its PKI back too: hardway restore before-the-loss --with-pki' <<<"$told" ||
     fail "$told" || return 1
-  "$hardway" --dir "$main" restore before-the-mistake --with-pki --yes || return 1
+  "$hardway" --dir "$main" restore before-the-loss --with-pki --yes || return 1
   diff -r "$kept" "$main/.hardway/pki" && rm -r "$kept" || return 1
   "$hardway" --dir "$main" kubectl wait --for=condition=Ready nodes --all --timeout=60s || return 1
   [[ $("$hardway" --dir "$main" ssh gamma hostname) == gamma ]] || return 1
-  "$hardway" --dir "$main" snapshot delete before-the-mistake --yes
+  "$hardway" --dir "$main" snapshot delete before-the-loss --yes
 }
 
 # hardway more than a year from now: its leaves are valid for one. kubectl is a Go program,
@@ -60,6 +81,9 @@ next_year() {
 
 well_next_year() { next_year status --json | tee /dev/stderr | jq -e '.api.ready and .problems == []'; }
 
+drill back_with_expired_certificates 143 cluster \
+  "a snapshot whose certificates have expired since: told, and renewed" \
+  generator/src/cluster/snapshot generator/src/pki generator/src/cluster/apply
 # A snapshot of last year comes back with certificates that have expired: that is told, and
 # what is said to help does.
 back_with_expired_certificates() {
@@ -70,7 +94,8 @@ back_with_expired_certificates() {
   ((status == 1)) || fail "exit code $status: $(cat "$told")" || return 1
   grep -E '^warning: since last-year was saved, certificates have expired: admin, .*kubelet-client-sigma' "$told" &&
     grep -xF 'hint: hardway pki renew --all, then hardway apply' "$told" || fail "$(cat "$told")" || return 1
-  ! "$hardway" --dir "$main" kubectl get nodes || fail "the API server takes who has expired" || return 1
+  ! kubectl get nodes >"$told" 2>&1 || fail "the API server takes who has expired" || return 1
+  is_refused "$told" || return 1
 
   next_year pki renew --all && next_year apply --no-verify &&
     await "a cluster that is well next year" 60 well_next_year || return 1
@@ -80,6 +105,7 @@ back_with_expired_certificates() {
     "$hardway" --dir "$main" snapshot delete last-year --yes
 }
 
+drill back_while_someone_writes 20 cluster "a restore while a kubectl writes" generator/src/cluster/snapshot
 # A restore under a kubectl that writes: whatever it was told, the cluster goes on.
 back_while_someone_writes() {
   "$hardway" --dir "$main" snapshot save under-load && while_writing \
@@ -87,9 +113,11 @@ back_while_someone_writes() {
     "$hardway" --dir "$main" snapshot delete under-load --yes
 }
 
+drill twenty_times 136 cluster "20 saves and restores, and each time what etcd held" generator/src/cluster/snapshot
 # What etcd held at the time of each snapshot is what it holds after the restore.
 twenty_times() {
   local round now
+  have_counter || return 1
   for round in {1..20}; do
     count "$round" && "$hardway" --dir "$main" snapshot save round && count "after $round" &&
       "$hardway" --dir "$main" restore --yes --no-wait round || return 1
@@ -107,6 +135,7 @@ count() {
     --patch "{\"data\":{\"number\":\"$1\"}}"
 }
 
+drill killed_while_saving 20 cluster "hardway killed while it saves: up goes on" generator/src/cluster/snapshot
 # hardway itself is killed while it saves: the guests stand still, which is told, and the
 # next `up` lets them go on.
 killed_while_saving() {
