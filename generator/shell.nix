@@ -8,6 +8,7 @@ pkgs.mkShell {
   inputsFrom = [ hardway ];
   packages = [
     pkgs.cargo
+    pkgs.cargo-deny
     pkgs.cargo-insta
     pkgs.cfssl
     pkgs.clippy

@@ -158,15 +158,20 @@ run_steps() {
   done
 }
 
-# run_basics FUNCTION: where this one fails, nothing can follow.
+# run_basics FUNCTION: FUNCTION installs the cluster. Where it fails, nothing can follow.
 run_basics() {
-  local lead all
-  state=cluster
+  local lead all installed=false
   for lead in "${basics[@]}"; do
     mapfile -t all < <(steps "$lead")
     if [[ $state == lost ]]; then
       leave_out "there is no cluster" "${all[@]}"
-    elif ! run_steps "${all[@]}" && [[ ${drill_functions[lead]} == "$1" ]]; then
+    elif $installed && ! become cluster; then
+      leave_out "the machines did not come back from what failed" "${all[@]}"
+    elif [[ ${drill_functions[lead]} != "$1" ]]; then
+      run_steps "${all[@]}"
+    elif run_steps "${all[@]}"; then
+      installed=true state=cluster
+    else
       state=lost
     fi
   done
