@@ -11,7 +11,8 @@ ctrl_c_while_up_installs() {
   mkdir -p "$main" && cp "$top/rehearsal/cluster.json" "$top/rehearsal/cluster.env" "$main/" || return 1
   : >"$told"
   {
-    await "the stage after boot" 280 grep -q ': *boot ' "$told" >&2
+    # Or script's last line, where hardway ended by itself.
+    await "the stage after boot" 280 grep -qE ': *boot |^Script done' "$told" >&2
     printf '\003'
   } | TERM=xterm timeout 300 script --quiet --return --flush --log-out "$told" \
     --command "$(printf '%q ' "$hardway" --dir "$main" up --iso "$iso")" >/dev/null
