@@ -73,11 +73,17 @@
       );
       formatter = forAll (_: pkgs: pkgs.nixfmt-tree);
       devShells = forAll (
-        system: pkgs: {
-          default = import ./generator/shell.nix {
+        system: pkgs:
+        let
+          shell = import ./generator/shell.nix;
+          arguments = {
             inherit lib pkgs;
             hardway = hardwayFor system;
           };
+        in
+        {
+          default = shell arguments;
+          build = shell (arguments // { withHardway = false; });
         }
       );
       overlays.default = final: _: { hardway = final.callPackage ./generator/package.nix { }; };

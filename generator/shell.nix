@@ -1,11 +1,17 @@
-# `nix develop`: what the crate's build, the tests and the rehearsal call.
+# `nix develop`: `hardway` itself, with completion, and what the crate's build, the
+# tests and the rehearsal call. `nix develop .#build` is the same without `hardway`:
+# it opens where the sources do not build.
 {
   hardway,
   lib,
   pkgs,
+  withHardway ? true,
 }:
 pkgs.mkShell {
   inputsFrom = [ hardway ];
+  shellHook = lib.optionalString withHardway ''
+    if [[ $- == *i* ]]; then eval "$(hardway completions bash)"; fi
+  '';
   packages = [
     pkgs.cargo
     pkgs.cargo-deny
@@ -34,6 +40,7 @@ pkgs.mkShell {
     pkgs.xorriso
     pkgs.zstd
   ]
+  ++ lib.optional withHardway hardway
   ++ lib.optionals pkgs.stdenv.hostPlatform.isLinux [
     pkgs.fakeroot
     pkgs.libfaketime

@@ -67,3 +67,15 @@ fn for_programs() {
         .filter(|way| way["open"] == false);
     assert_eq!(closed.count(), 2);
 }
+
+/// Mermaid itself has drawn these.
+#[test]
+fn a_picture_of_guests_on_a_segment() {
+    insta::assert_snapshot!(network(r#""cni": "bridge""#, &["--mermaid"]));
+}
+
+#[test]
+fn a_picture_of_guests_with_user_mode_alone() {
+    let fields = r#""cni": "bridge", "network": { "mode": "user" }"#;
+    insta::assert_snapshot!(network(fields, &["--mermaid"]));
+}

@@ -32,6 +32,7 @@ mod medium;
 mod network;
 mod pki;
 mod print;
+mod reference;
 mod reset;
 mod restore;
 mod schema;
@@ -56,7 +57,13 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 pub struct Global {
     /// The cluster's folder [default: the nearest folder upwards with a cluster.json]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HARDWAY_DIR",
+        hide_env_values = true
+    )]
     pub dir: Option<PathBuf>,
 }
 
@@ -99,6 +106,7 @@ enum Verb {
     Destroy(destroy::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Reference(reference::Args),
 }
 
 /// Runs the program; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted.
@@ -140,6 +148,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Destroy(args) => destroy::run(global, args),
         Verb::Completions(args) => completions::run(global, args),
         Verb::Man(args) => man::run(global, args),
+        Verb::Reference(args) => reference::run(global, args),
     };
     match result {
         Ok(code) => code,

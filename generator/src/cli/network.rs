@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::{Global, print};
+use crate::cluster::mermaid;
 use crate::cluster::network::{Network, text};
+use crate::plan::plan;
 use crate::topology;
 
 /// Show the addresses, the forwarded ports, and who reaches whom and how
@@ -14,12 +16,18 @@ pub(super) struct Args {
     /// Print it as JSON
     #[arg(long)]
     json: bool,
+    /// Print a picture of the cluster for Mermaid, which GitHub draws in Markdown
+    #[arg(long, conflicts_with = "json")]
+    mermaid: bool,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
-    let network = Network::of(&topology::load(&paths)?);
-    if args.json {
+    let topology = topology::load(&paths)?;
+    let network = Network::of(&topology);
+    if args.mermaid {
+        print::text(&mermaid::picture(&network, &plan(&topology)))?;
+    } else if args.json {
         print::json(&network)?;
     } else {
         print::text(&text(&network))?;

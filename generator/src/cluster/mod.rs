@@ -27,6 +27,7 @@ mod machines;
 mod manifest;
 pub mod medium;
 pub mod members;
+pub mod mermaid;
 pub mod network;
 mod nodes;
 mod pods;
