@@ -81,6 +81,29 @@ in
         hardway --dir checks/vm-test generate --check
       '';
 
+  docs =
+    check "docs"
+      [
+        hardway
+        pkgs.jq
+        pkgs.nix
+      ]
+      (fileset.unions [
+        ../README.md
+        ../docs
+        ../flake.nix
+        ../generator
+        scripts
+      ])
+      ''
+        export NIX_STATE_DIR=$TMPDIR/nix HOME=$TMPDIR CARGO_TARGET_DIR=$TMPDIR/target
+        mkdir -p "$CARGO_TARGET_DIR/release"
+        ln -s ${lib.getExe hardway} "$CARGO_TARGET_DIR/release/hardway"
+        hardway reference cli | diff docs/cli.md -
+        checks/apps-test
+        checks/readme-test
+      '';
+
   template = check "template" [ hardway ] ../templates/default ''
     cp --recursive --no-preserve=mode templates/default "$TMPDIR/cluster"
     hardway --dir "$TMPDIR/cluster" generate
