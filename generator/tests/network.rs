@@ -79,3 +79,34 @@ fn a_picture_of_guests_with_user_mode_alone() {
     let fields = r#""cni": "bridge", "network": { "mode": "user" }"#;
     insta::assert_snapshot!(network(fields, &["--mermaid"]));
 }
+
+#[test]
+fn a_variable_chooses_the_cluster_and_the_option_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        let written = format!(
+            r#"{{ "name": "{name}",
+              "nodes": {{
+                "alpha": {{ "role": "control-plane", "address": "10.240.0.10" }},
+                "sigma": {{ "role": "worker", "address": "10.240.0.21" }} }} }}"#
+        );
+        fs::write(folder.path().join(name).join("cluster.json"), written).unwrap();
+    }
+    let cluster = |arguments: &[&str]| -> String {
+        let output = Command::cargo_bin("hardway")
+            .unwrap()
+            .current_dir(folder.path())
+            .env("HARDWAY_DIR", "one")
+            .args(["network", "--json"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["cluster"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(cluster(&[]), "one");
+    assert_eq!(cluster(&["--dir", "two"]), "two");
+}
