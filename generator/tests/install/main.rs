@@ -10,5 +10,7 @@ mod live;
 mod medium;
 mod missing;
 mod script;
+#[path = "../common/skip.rs"]
+mod skip;
 mod support;
 mod tarballs;

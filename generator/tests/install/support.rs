@@ -196,21 +196,21 @@ pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 
 /// Whether a process lives; a zombie does not.
 pub(crate) fn alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    let state = ps(&["-o", "stat=", "-p", &pid.to_string()]);
+    !state.trim().is_empty() && !state.trim().starts_with('Z')
 }
 
 /// Whether a running process has `file` in its command line.
 pub(crate) fn named_by_a_process(file: &Path) -> bool {
-    let name = file.as_os_str().as_encoded_bytes();
-    fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(Result::ok)
-        .any(|entry| {
-            fs::read(entry.path().join("cmdline"))
-                .is_ok_and(|words| words.windows(name.len()).any(|part| part == name))
-        })
+    let all = ps(&["-A", "-ww", "-o", "args="]);
+    assert!(!all.is_empty(), "ps lists no process");
+    all.contains(file.to_str().unwrap())
+}
+
+/// What ps says; it ends with 1 where no process is as asked.
+fn ps(arguments: &[&str]) -> String {
+    let output = Command::new("ps").args(arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 pub(crate) fn signal(name: &str, pid: u32) {
