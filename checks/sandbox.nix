@@ -5,7 +5,14 @@
 # `known` has the names that are allowed.
 { known }:
 let
-  named = names: builtins.listToAttrs (map (name: { inherit name; value = name; }) names);
+  named =
+    names:
+    builtins.listToAttrs (
+      map (name: {
+        inherit name;
+        value = name;
+      }) names
+    );
   package = import ../generator/package.nix;
   hardway = package (
     named (builtins.attrNames (builtins.functionArgs package))

@@ -42,6 +42,7 @@ pkgs.mkShell {
   ]
   ++ lib.optional withHardway hardway
   ++ lib.optionals pkgs.stdenv.hostPlatform.isLinux [
+    pkgs.bubblewrap
     pkgs.fakeroot
     pkgs.libfaketime
     pkgs.systemd
