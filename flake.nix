@@ -10,7 +10,6 @@
       systems = [
         "x86_64-linux"
         "aarch64-linux"
-        "x86_64-darwin"
         "aarch64-darwin"
       ];
       forAll = f: lib.genAttrs systems (system: f system nixpkgs.legacyPackages.${system});

@@ -75,6 +75,7 @@ rustPlatform.buildRustPackage {
     description = "Kubernetes the hard way on NixOS virtual machines, in one command";
     license = lib.licenses.mit;
     mainProgram = "hardway";
-    platforms = lib.platforms.unix;
+    # As ../flake.nix: nixpkgs drops Macs with Intel processors after 26.05.
+    platforms = lib.platforms.linux ++ [ "aarch64-darwin" ];
   };
 }
