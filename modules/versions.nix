@@ -40,12 +40,13 @@ let
       of = release component.command;
       wanted = if of == null then null else cfg.versions.${of};
       found = minor (component.package.version or "");
+      isNewer = wanted != null && found != null && of != "kubernetes" && isNewerMinor wanted found;
     in
     {
       verdict =
         if wanted == null || found == null || found == wanted then
           "good"
-        else if of != "kubernetes" && isNewerMinor wanted found then
+        else if isNewer then
           "newer"
         else
           "other";
@@ -54,8 +55,10 @@ let
         + (
           if of == "kubernetes" then
             "Set kubernetesVersion in cluster.json to ${toString found} and run `hardway generate`, or hardway.components.${name}.package to a package of ${of} ${toString wanted}."
+          else if isNewer then
+            "${of} keeps its flags within a major release, so it should work. To check, run `hardway lint --against DIR`, where DIR is the package's bin folder; to accept it, set hardway.versions.${of} = lib.mkForce \"${found}\" in a module of your own."
           else
-            "Set hardway.components.${name}.package to a package of ${of} ${toString wanted}."
+            "Set hardway.components.${name}.package to ${of} ${toString wanted}, or to a newer ${lib.versions.major wanted}.x."
         );
     };
 
