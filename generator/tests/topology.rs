@@ -358,6 +358,9 @@ fn ports_for_ssh() {
     };
     let mut reports = refuse("\"sshPort\": 22022") + &refuse("\"sshPort\": 0");
     reports += &refuse("\"forwards\": [{ \"host\": 22021, \"guest\": 80 }]");
+    // macOS: the segment's UDP ports, those of the same number and 5000 higher.
+    reports += &refuse("\"sshPort\": 27022");
+    reports += &refuse("\"sshPort\": 60536");
     let base = [("\"domain\": \"cluster.local\"", "\"sshPortBase\": 6422")];
     reports += &refused(&[&base]);
     for env in ["SSH_PORT_BASE=65520", "SSH_PORT_BASE=0", "SSH_PORT_BASE=x"] {

@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::table::{Cell, table};
 use crate::machine::argv::{self, Purpose};
+use crate::machine::segment::Transport;
 use crate::plan::{
     advertised_address, api_secure_port, dns_address, interface, kubelet_port, node_address,
 };
-use crate::topology::{Cni, Joined, Node, NodeName, Role, Topology};
+use crate::topology::{Cni, Joined, Node, NodeName, Role, SegmentPorts, Topology};
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +33,10 @@ pub struct Network {
     pub nodes: Vec<Member>,
     /// Every port of this host's 127.0.0.1 that leads into a guest.
     pub forwards: Vec<Door>,
+    /// Every UDP port of this host's 127.0.0.1 that carries the segment; none where Unix
+    /// sockets do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segment_ports: Vec<SegmentPort>,
     pub ways: Vec<Way>,
 }
 
@@ -62,6 +67,17 @@ pub struct Door {
     pub purpose: Purpose,
 }
 
+/// A UDP port at which one machine's QEMU listens to another's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentPort {
+    pub udp_port: u16,
+    /// Whose QEMU listens.
+    pub node: NodeName,
+    /// The machine at the other end of the link.
+    pub peer: NodeName,
+}
+
 /// One of the ways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Way {
@@ -73,7 +89,12 @@ pub struct Way {
 }
 
 impl Network {
+    /// As it is on this host.
     pub fn of(topology: &Topology) -> Self {
+        Self::over(Transport::native(), topology)
+    }
+
+    fn over(transport: Transport, topology: &Topology) -> Self {
         let mode = topology.joined();
         let doors = |node: &Node| -> Vec<Door> {
             if node.remote().is_some() {
@@ -104,7 +125,8 @@ impl Network {
                 .map(|node| member(topology, mode, node))
                 .collect(),
             forwards: topology.nodes.iter().flat_map(doors).collect(),
-            ways: ways(topology, mode),
+            segment_ports: segment_ports(topology, mode, transport),
+            ways: ways(topology, mode, transport),
         }
     }
 }
@@ -132,7 +154,27 @@ fn member(topology: &Topology, mode: Joined, node: &Node) -> Member {
     }
 }
 
-fn ways(topology: &Topology, mode: Joined) -> Vec<Way> {
+/// In the order of the spokes' names, the hub's end of each link first.
+fn segment_ports(topology: &Topology, mode: Joined, transport: Transport) -> Vec<SegmentPort> {
+    let (Joined::Segment, Transport::Udp) = (mode, transport) else {
+        return Vec::new();
+    };
+    let Some(hub) = topology.control_planes().next() else {
+        return Vec::new();
+    };
+    let port = |udp_port, node: &Node, peer: &Node| SegmentPort {
+        udp_port,
+        node: node.name.clone(),
+        peer: peer.name.clone(),
+    };
+    let spokes = topology.nodes.iter().filter(|node| node.name != hub.name);
+    spokes
+        .filter_map(|node| Some((node, SegmentPorts::of(node.guest()?.ssh_port)?)))
+        .flat_map(|(node, ports)| [port(ports.hub, hub, node), port(ports.node, node, hub)])
+        .collect()
+}
+
+fn ways(topology: &Topology, mode: Joined, transport: Transport) -> Vec<Way> {
     let hub = topology
         .control_planes()
         .next()
@@ -154,8 +196,12 @@ fn ways(topology: &Topology, mode: Joined) -> Vec<Way> {
             "node",
             true,
             format!(
-                "segment0: Ethernet over Unix datagram sockets between the QEMUs; {hub}'s is the \
-                 hub, so while {hub} is off the others do not reach each other"
+                "segment0: Ethernet over {} between the QEMUs; {hub}'s is the \
+                 hub, so while {hub} is off the others do not reach each other",
+                match transport {
+                    Transport::Unix => "Unix datagram sockets",
+                    Transport::Udp => "UDP on this host's 127.0.0.1",
+                }
             ),
         ),
         Joined::User => add(
@@ -339,8 +385,51 @@ pub fn text(network: &Network) -> String {
             .collect();
         text += &table(&["THIS HOST", "LEADS TO", "FOR"], &rows);
     }
+    if !network.segment_ports.is_empty() {
+        text.push('\n');
+        let rows: Vec<Vec<Cell>> = network
+            .segment_ports
+            .iter()
+            .map(|port| {
+                vec![
+                    Cell::plain(format!("127.0.0.1:{}", port.udp_port)),
+                    Cell::plain(format!("{}'s QEMU", port.node)),
+                    Cell::plain(format!("the segment's link to {}", port.peer)),
+                ]
+            })
+            .collect();
+        text += &table(&["UDP OF THIS HOST", "READ BY", "FOR"], &rows);
+    }
     for way in &network.ways {
         let _ = write!(text, "\n{} to {}\n    {}\n", way.from, way.to, way.how);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::sample::topology;
+    use crate::topology::NetworkMode;
+
+    /// As on macOS.
+    #[test]
+    fn where_the_segment_is_of_udp_its_ports_are_listed() {
+        let segment = topology(Cni::Bridge, NetworkMode::Segment);
+        let text = text(&Network::over(Transport::Udp, &segment));
+        let table = "
+UDP OF THIS HOST  READ BY      FOR
+127.0.0.1:7209    hub's QEMU   the segment's link to east
+127.0.0.1:2209    east's QEMU  the segment's link to hub
+127.0.0.1:7207    hub's QEMU   the segment's link to west
+127.0.0.1:2207    west's QEMU  the segment's link to hub
+";
+        assert!(text.contains(table), "{text}");
+        assert!(text.contains("Ethernet over UDP on this host's 127.0.0.1 between the QEMUs"));
+        let unix = Network::over(Transport::Unix, &segment);
+        assert!(unix.segment_ports.is_empty());
+        let user = topology(Cni::Bridge, NetworkMode::User);
+        let user = Network::over(Transport::Udp, &user);
+        assert!(user.segment_ports.is_empty());
+    }
 }

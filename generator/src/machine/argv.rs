@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::argument::{Arguments, Properties};
 use super::guest;
+use super::segment::Transport;
 use super::{Accelerator, Host, Medium, capture, disk, segment};
 use crate::plan::{SSH_PORT, api_secure_port, kubelet_port, node_address};
 use crate::state::{NodePaths, Paths};
@@ -61,7 +62,7 @@ pub fn boot(
     arguments
         .option("netdev", uplink)
         .option("device", nic("uplink", guest(node)?.uplink_mac.to_string()));
-    segment(&mut arguments, paths, topology, node)?;
+    segment(&mut arguments, host.transport, paths, topology, node)?;
     if let Some(file) = capture {
         arguments.option(
             "object",
@@ -348,24 +349,22 @@ pub fn forwards(topology: &Topology, node: &Node) -> Vec<Forwarded> {
 /// The second NIC, on the segment.
 fn segment(
     arguments: &mut Arguments,
+    transport: Transport,
     paths: &Paths,
     topology: &Topology,
     node: &Node,
 ) -> Result<()> {
     let dgram = |id: &str, link: &segment::Link| {
-        Properties::of("dgram")
-            .set("id", id)
-            .set("local.type", "unix")
-            .set("local.path", &link.local)
-            .set("remote.type", "unix")
-            .set("remote.path", &link.remote)
+        let netdev = Properties::of("dgram").set("id", id);
+        let netdev = link.local.describe(netdev, "local");
+        link.remote.describe(netdev, "remote")
     };
     let port = |id: &str| {
         Properties::of("hubport")
             .set("id", id)
             .set("hubid", segment::HUB.to_string())
     };
-    let Some(links) = segment::links(topology, node, &paths.runtime())? else {
+    let Some(links) = segment::links(transport, topology, node, &paths.runtime())? else {
         return Ok(());
     };
     for link in &links {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::accelerator::{self, Accelerator};
+use super::segment::Transport;
 use super::{Arch, Firmware, disk, tool};
 use crate::file;
 use crate::report::WithHint;
@@ -37,6 +38,9 @@ pub struct Host {
     /// Why a present accelerator is not used; shown once.
     pub passed_over: Option<String>,
     pub firmware: Firmware,
+    /// Of the host's system, so it is not pinned.
+    #[serde(skip)]
+    pub transport: Transport,
 }
 
 /// What a host offers, or why not.
@@ -52,7 +56,7 @@ pub struct Parts {
     pub accelerator: Option<Result<(Accelerator, Option<String>)>>,
 }
 
-/// Since this version QEMU joins guests over Unix datagram sockets (`-netdev dgram`).
+/// Since this version QEMU joins guests over datagram sockets (`-netdev dgram`).
 const OLDEST: (u32, u32) = (7, 2);
 
 impl Host {
@@ -107,6 +111,7 @@ impl Host {
             accelerator: Accelerator::Tcg,
             passed_over: None,
             firmware,
+            transport: Transport::native(),
         };
         accelerator::choose(&mut host, options.kernel.as_deref())?;
         Ok(host)
@@ -188,6 +193,7 @@ fn try_accelerators(
         accelerator: Accelerator::Tcg,
         passed_over: None,
         firmware: firmware.clone(),
+        transport: Transport::native(),
     };
     accelerator::choose(&mut host, None)?;
     Ok((host.accelerator, host.passed_over))

@@ -1,43 +1,81 @@
-//! Ports of the host that a machine forwards: taken ones are found before QEMU
-//! is started, since QEMU can't tell by whom or why it wanted them.
+//! Ports of the host that a machine uses: taken ones are found before QEMU is started,
+//! since QEMU can't tell by whom or why it wanted them, and shares a UDP port with another
+//! QEMU that has it (it sets SO_REUSEADDR).
 
+use std::fmt;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::argv::{self, Purpose};
+use super::segment::{self, Transport};
 use crate::report::WithHint;
-use crate::topology::{Node, Topology};
+use crate::topology::{Node, NodeName, Topology};
 
-/// Fails if a port that the machine of `node` forwards is taken, naming by whom.
-pub(super) fn all_free(topology: &Topology, node: &Node) -> Result<()> {
+/// Fails if a port that the machine of `node` uses is taken, naming by whom: those that it
+/// forwards, and those of the segment.
+pub(super) fn all_free(transport: Transport, topology: &Topology, node: &Node) -> Result<()> {
     for forward in argv::forwards(topology, node) {
         let port = forward.ports.host;
-        free(port)
+        free(Protocol::Tcp, port)
             .with_context(|| format!("{} needs port {port} of 127.0.0.1", node.name))
             .hint(format!(
                 "stop that program, or choose another port: {}",
                 match forward.purpose {
                     Purpose::Api => "API_PORT in cluster.env".to_owned(),
-                    Purpose::Ssh => format!(
-                        "nodes.{}.sshPort in cluster.json, or SSH_PORT_BASE in cluster.env",
-                        node.name
-                    ),
+                    Purpose::Ssh => ssh_setting(&node.name),
                     Purpose::Kubelet | Purpose::Own => {
                         format!("nodes.{}.forwards in cluster.json", node.name)
                     }
                 }
             ))?;
     }
+    // Sockets' files have no part in it.
+    let links = segment::links(transport, topology, node, Path::new(""))?;
+    for link in links.iter().flatten() {
+        let Some(port) = link.port() else { continue };
+        free(Protocol::Udp, port)
+            .with_context(|| format!("{} needs UDP port {port} of 127.0.0.1", node.name))
+            .hint(format!(
+                "stop that program, or choose another port: {}",
+                ssh_setting(link.spoke())
+            ))?;
+    }
     Ok(())
 }
 
+/// What sets a node's ssh port, and the UDP ports of its link with it.
+fn ssh_setting(node: &NodeName) -> String {
+    format!("nodes.{node}.sshPort in cluster.json, or SSH_PORT_BASE in cluster.env")
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Tcp,
+    Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        })
+    }
+}
+
 /// Fails if 127.0.0.1:`port` can't be listened on.
-fn free(port: u16) -> Result<()> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(match holder(port) {
+fn free(protocol: Protocol, port: u16) -> Result<()> {
+    let address = (Ipv4Addr::LOCALHOST, port);
+    let bound = match protocol {
+        Protocol::Tcp => TcpListener::bind(address).map(drop),
+        Protocol::Udp => UdpSocket::bind(address).map(drop),
+    };
+    match bound {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(match holder(protocol, port) {
             Some(holder) => anyhow!("it is taken by {holder}"),
             None => anyhow!("it is taken, by a program that this user may not see"),
         }),
@@ -47,13 +85,13 @@ fn free(port: u16) -> Result<()> {
 
 /// Who listens on `port`, e.g. `nginx (process 4711)`, if it can be told.
 #[cfg(target_os = "linux")]
-fn holder(port: u16) -> Option<String> {
+fn holder(protocol: Protocol, port: u16) -> Option<String> {
     use std::fs;
 
-    let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+    let sockets: Vec<String> = ["", "6"]
         .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listening(&table, port))
+        .filter_map(|family| fs::read_to_string(format!("/proc/net/{protocol}{family}")).ok())
+        .flat_map(|table| listening(protocol, &table, port))
         .map(|inode| format!("socket:[{inode}]"))
         .collect();
     let holds = |pid: &u32| {
@@ -75,15 +113,21 @@ fn holder(port: u16) -> Option<String> {
 
 /// The inodes of sockets that listen on `port`, from the kernel's table (proc(5), `/proc/net/tcp`).
 #[cfg(target_os = "linux")]
-fn listening(table: &str, port: u16) -> Vec<String> {
-    const LISTEN: &str = "0A";
+fn listening(protocol: Protocol, table: &str, port: u16) -> Vec<String> {
+    // The kernel's TCP_LISTEN, and TCP_CLOSE for a UDP socket that has no peer.
+    let state = match protocol {
+        Protocol::Tcp => "0A",
+        Protocol::Udp => "07",
+    };
     let suffix = format!(":{port:04X}");
     table
         .lines()
         .skip(1)
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
         .filter_map(|fields| match fields.as_slice() {
-            [_, local, _, LISTEN, _, _, _, _, _, inode, ..] if local.ends_with(&suffix) => {
+            [_, local, _, found, _, _, _, _, _, inode, ..]
+                if *found == state && local.ends_with(&suffix) =>
+            {
                 Some((*inode).to_owned())
             }
             _ => None,
@@ -93,15 +137,13 @@ fn listening(table: &str, port: u16) -> Vec<String> {
 
 /// Who listens on `port`, as lsof's `-F` output tells it: `p4711`, `cnginx`.
 #[cfg(not(target_os = "linux"))]
-fn holder(port: u16) -> Option<String> {
-    use std::path::Path;
-
-    let filter = format!("-iTCP:{port}");
-    let answer = super::tool::ask(
-        Path::new("/usr/sbin/lsof"),
-        ["-nP", &filter, "-sTCP:LISTEN", "-Fpc"],
-    )
-    .ok()?;
+fn holder(protocol: Protocol, port: u16) -> Option<String> {
+    let filter = format!("-i{protocol}:{port}");
+    let mut arguments = vec!["-nP", &filter, "-Fpc"];
+    if protocol == Protocol::Tcp {
+        arguments.push("-sTCP:LISTEN");
+    }
+    let answer = super::tool::ask(Path::new("/usr/sbin/lsof"), arguments).ok()?;
     let field = |letter: char| answer.lines().find_map(|line| line.strip_prefix(letter));
     Some(format!("{} (process {})", field('c')?, field('p')?))
 }
@@ -111,7 +153,7 @@ mod tests {
     use super::*;
     use crate::plan::sample::topology;
     use crate::report;
-    use crate::topology::{Cni, NetworkMode};
+    use crate::topology::{Cni, Machine, NetworkMode};
 
     #[test]
     fn a_taken_port_is_named_with_its_holder_and_its_setting() {
@@ -120,16 +162,59 @@ mod tests {
         let mut topology = topology(Cni::Bridge, NetworkMode::Segment);
         topology.api_port = port;
         let hub = topology.node("hub").unwrap();
-        let message = report::render(&all_free(&topology, hub).unwrap_err());
-        for part in [
-            format!("hub needs port {port} of 127.0.0.1"),
-            format!("(process {})", std::process::id()),
-            "hint: stop that program, or choose another port: API_PORT".to_owned(),
-        ] {
-            assert!(message.contains(&part), "{message}");
-        }
+        let message = report::render(&all_free(Transport::Unix, &topology, hub).unwrap_err());
+        assert!(
+            message.contains(&format!("hub needs port {port} of 127.0.0.1")),
+            "{message}"
+        );
+        assert!(names_us(&message), "{message}");
+        let hint = "hint: stop that program, or choose another port: API_PORT";
+        assert!(message.contains(hint), "{message}");
         drop(listener);
-        all_free(&topology, hub).unwrap();
+        all_free(Transport::Unix, &topology, hub).unwrap();
+    }
+
+    /// macOS asks lsof, which no sandbox lets it run.
+    fn names_us(message: &str) -> bool {
+        let process = format!(" (process {})", std::process::id());
+        !cfg!(target_os = "linux")
+            || message.contains("it is taken by ") && message.contains(&process)
+    }
+
+    /// Both ends of a link have a port, the hub's for each spoke.
+    #[test]
+    fn where_the_segment_is_of_udp_its_ports_are_looked_at_too() {
+        let mut topology = topology(Cni::Bridge, NetworkMode::Segment);
+        let socket = loop {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            // Low enough for the hub's, too.
+            if socket.local_addr().unwrap().port() < 60_000 {
+                break socket;
+            }
+        };
+        let port = socket.local_addr().unwrap().port();
+        let mut needs = |ssh_port: u16, machine: &str| {
+            for node in &mut topology.nodes {
+                if let (true, Machine::Guest(guest)) =
+                    (node.name.as_str() == "west", &mut node.machine)
+                {
+                    guest.ssh_port = ssh_port;
+                }
+            }
+            let node = topology.node(machine).unwrap();
+            all_free(Transport::Unix, &topology, node).unwrap();
+            let message = report::render(&all_free(Transport::Udp, &topology, node).unwrap_err());
+            let start = format!("error: {machine} needs UDP port {port} of 127.0.0.1\n");
+            assert!(message.starts_with(&start), "{message}");
+            assert!(names_us(&message), "{message}");
+            let hint = "choose another port: nodes.west.sshPort in cluster.json, or SSH_PORT_BASE";
+            assert!(message.contains(hint), "{message}");
+        };
+        needs(port, "west");
+        needs(port - 5000, "hub");
+        drop(socket);
+        let hub = topology.node("hub").unwrap();
+        all_free(Transport::Udp, &topology, hub).unwrap();
     }
 
     #[cfg(target_os = "linux")]
@@ -140,6 +225,9 @@ mod tests {
    1: 0100007F:192B 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4243 1
    2: 0100007F:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4244 1
 ";
-        assert_eq!(listening(table, 6443), ["4242"]);
+        assert_eq!(listening(Protocol::Tcp, table, 6443), ["4242"]);
+        let table = table.replace(" 0A ", " 07 ");
+        assert_eq!(listening(Protocol::Udp, &table, 6443), ["4242"]);
+        assert!(listening(Protocol::Tcp, &table, 6443).is_empty());
     }
 }

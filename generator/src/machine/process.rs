@@ -16,6 +16,7 @@ use self::identity::Identity;
 use super::agent::Agent;
 use super::argument::{quoted, script};
 use super::qmp::Qmp;
+use super::segment::{Link, Transport};
 use super::{Accelerator, Host, argv, install, port, segment};
 use crate::file;
 use crate::report::WithHint;
@@ -71,7 +72,7 @@ pub fn start_capturing(
         }
     }
     install::base::check(paths, topology, node)?;
-    port::all_free(topology, node)?;
+    port::all_free(host.transport, topology, node)?;
     save_command_line(host, paths, topology, node, capture)?;
     let yields = host.accelerator == Accelerator::Tcg && node.role == Role::Worker;
     launch(&files, yields)
@@ -88,9 +89,9 @@ pub fn start_capturing(
         .hint(format!("run it by hand: sh {}", files.argv().display()))
 }
 
-/// Fails if a port of the host that this machine forwards is taken, naming by whom.
+/// Fails if a port of the host that this machine uses is taken, naming by whom.
 pub fn ports_free(topology: &Topology, node: &Node) -> Result<()> {
-    port::all_free(topology, node)
+    port::all_free(Transport::native(), topology, node)
 }
 
 /// Writes the machine's command line beside its disk, as a script that starts it:
@@ -104,22 +105,25 @@ pub(super) fn save_command_line(
 ) -> Result<()> {
     let runtime = paths.create_runtime()?;
     let argv = argv::boot(host, paths, topology, node, capture)?;
-    // QEMU does not replace the socket file that a dead one left.
-    let links = segment::links(topology, node, &runtime)?;
-    let stale: Vec<PathBuf> = links.into_iter().flatten().map(|link| link.local).collect();
-    write_script(&paths.node(&node.name).argv(), &argv, &runtime, &stale)
+    let links = segment::links(host.transport, topology, node, &runtime)?;
+    write_script(
+        &paths.node(&node.name).argv(),
+        &argv,
+        &runtime,
+        links.as_deref(),
+    )
 }
 
 /// Gives the segment's hub, if it runs, a link to `node`, whose machine does not run yet.
 /// Who starts the hub by its saved command line gets that link too.
 pub fn join_segment(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Result<()> {
-    let Some(hub) = segment::join(paths, topology, node)? else {
+    let Some(hub) = segment::join(host.transport, paths, topology, node)? else {
         return Ok(());
     };
     let saved = fs::read_to_string(paths.node(&hub.name).argv()).unwrap_or_default();
-    let links = segment::links(topology, node, &paths.runtime())?;
-    let mut remotes = links.into_iter().flatten().map(|link| link.remote);
-    match remotes.all(|remote| saved.contains(&*remote.to_string_lossy())) {
+    let links = segment::links(host.transport, topology, node, &paths.runtime())?;
+    let mut ids = links.iter().flatten().map(|link| link.ids());
+    match ids.all(|[link, _]| saved.contains(&format!("id={link},"))) {
         true => Ok(()),
         false => save_command_line(host, paths, topology, hub, None),
     }
@@ -207,14 +211,19 @@ fn complaint(files: &NodePaths) -> String {
     }
 }
 
-/// The command line as a script that a person can read, and run by hand.
-fn write_script(path: &Path, argv: &[OsString], runtime: &Path, stale: &[PathBuf]) -> Result<()> {
+/// The command line as a script that a person can read, and run by hand. `links` are those
+/// of a machine on the segment.
+fn write_script(
+    path: &Path,
+    argv: &[OsString],
+    runtime: &Path,
+    links: Option<&[Link]>,
+) -> Result<()> {
     let mut preparation =
         b"# This machine's command line. It runs in the background, complains in\n\
         # qemu.log, and ends with `hardway down`.\n"
             .to_vec();
-    // Only a machine on the segment has sockets there.
-    if !stale.is_empty() {
+    if links.is_some() {
         preparation.extend(
             b"# The hub's port `drain` leads nowhere, of which QEMU warns: so a frame for the\n\
             # segment's card is taken even while the guest is not up.\n",
@@ -223,7 +232,8 @@ fn write_script(path: &Path, argv: &[OsString], runtime: &Path, stale: &[PathBuf
     preparation.extend(b"mkdir -p -m 0700 ");
     preparation.extend(quoted(runtime.as_os_str()));
     preparation.extend(b" || exit\n");
-    for socket in stale {
+    // QEMU does not replace the socket file that a dead one left.
+    for socket in links.into_iter().flatten().filter_map(Link::file) {
         preparation.extend(b"rm -f ");
         preparation.extend(quoted(socket.as_os_str()));
         preparation.push(b'\n');

@@ -1,9 +1,9 @@
 //! The rootless layer-2 segment between the guests.
 //!
-//! A star of point-to-point links over Unix datagram sockets, joined by a hub in
-//! the control plane's QEMU. Unlike QEMU's stream sockets it has no server that
-//! must be first, and it survives the death and return of either side. QEMU has
-//! `-netdev dgram` since 7.2. A hub that runs is given a link, and loses one, over
+//! A star of point-to-point links over datagram sockets, joined by a hub in the
+//! control plane's QEMU. Unlike QEMU's stream sockets it has no server that must
+//! be first, and it survives the death and return of either side. QEMU has
+//! `-netdev dgram` since 7.2. The sockets are Unix sockets, on macOS UDP (`Transport`). A hub that runs is given a link, and loses one, over
 //! QMP: nobody is started again when a node comes or goes.
 //!
 //! Each QEMU, the workers' too, has its card behind a hub of its own with one port that
@@ -13,15 +13,21 @@
 //! driver is up or not: a hub takes one as soon as any of its ports can, and QEMU keeps it
 //! for the card (10,000 at most). Only a paused machine, as for a snapshot, takes none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 
+use super::guest;
 use super::process::{self, Running};
 use crate::report::WithHint;
 use crate::state::Paths;
-use crate::topology::{NetworkMode, Node, NodeName, Topology};
+use crate::topology::{NetworkMode, Node, NodeName, SegmentPorts, Topology};
+
+mod transport;
+
+pub(super) use self::transport::End;
+pub use self::transport::Transport;
 
 /// The longest path of a Unix socket: macOS' sockaddr_un, less its final zero.
 const SOCKET_PATH_MAX: usize = 103;
@@ -32,28 +38,38 @@ pub(super) const HUB: i32 = 0;
 /// QEMU's name for the hub's port that leads nowhere. QEMU warns that it "has no peer".
 pub(super) const DRAIN: &str = "drain";
 
-/// One end of a link: where this node listens, and where its peer does.
+/// One node's side of a link: the socket that its QEMU reads, and its peer's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
     /// Whom it joins to the hub.
     spoke: NodeName,
-    pub local: PathBuf,
-    pub remote: PathBuf,
+    pub local: End,
+    pub remote: End,
 }
 
 impl Link {
-    /// The hub's end. Each end is named after the spoke: two names in one would leave
-    /// a doubt whose dash it is (`a-b` to `c`, `a` to `b-c`).
-    fn of_hub(spoke: &NodeName, runtime: &Path) -> Self {
-        let end = |kind: &str| runtime.join(format!("{spoke}.{kind}"));
-        Self {
-            spoke: spoke.clone(),
-            local: end("hub"),
-            remote: end("seg"),
-        }
+    /// The hub's side.
+    fn of_hub(spoke: &Node, transport: Transport, runtime: &Path) -> Result<Self> {
+        let (local, remote) = match transport {
+            // Each socket is named after the spoke: two names in one would leave
+            // a doubt whose dash it is (`a-b` to `c`, `a` to `b-c`).
+            Transport::Unix => {
+                let end = |kind: &str| End::Unix(runtime.join(format!("{}.{kind}", spoke.name)));
+                (end("hub"), end("seg"))
+            }
+            Transport::Udp => {
+                let ports = segment_ports(spoke)?;
+                (End::Udp(ports.hub), End::Udp(ports.node))
+            }
+        };
+        Ok(Self {
+            spoke: spoke.name.clone(),
+            local,
+            remote,
+        })
     }
 
-    /// The other end of it.
+    /// The other side of it.
     fn turned(self) -> Self {
         Self {
             spoke: self.spoke,
@@ -62,14 +78,53 @@ impl Link {
         }
     }
 
+    pub(super) fn spoke(&self) -> &NodeName {
+        &self.spoke
+    }
+
+    /// Of the side that is this machine's, the UDP port, if it has one.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self.local {
+            End::Udp(port) => Some(port),
+            End::Unix(_) => None,
+        }
+    }
+
+    /// The file of its socket, if it has one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.local {
+            End::Unix(path) => Some(path),
+            End::Udp(_) => None,
+        }
+    }
+
     /// QEMU's names for the link and for the hub's port that it ends at.
     pub(super) fn ids(&self) -> [String; 2] {
-        ["link", "port"].map(|what| format!("{what}-{}", self.spoke))
+        ids(&self.spoke)
     }
 
     fn fits(&self) -> Result<()> {
-        fits(&self.local).and_then(|()| fits(&self.remote))
+        [&self.local, &self.remote]
+            .into_iter()
+            .try_for_each(|end| match end {
+                End::Unix(path) => fits(path),
+                End::Udp(_) => Ok(()),
+            })
     }
+}
+
+fn ids(spoke: &NodeName) -> [String; 2] {
+    ["link", "port"].map(|what| format!("{what}-{spoke}"))
+}
+
+fn segment_ports(spoke: &Node) -> Result<SegmentPorts> {
+    let port = guest(spoke)?.ssh_port;
+    SegmentPorts::of(port)
+        .with_context(|| format!("{} has no UDP port for the segment", spoke.name))
+        .hint(format!(
+            "set nodes.{}.sshPort in cluster.json to at most 60535",
+            spoke.name
+        ))
 }
 
 /// The node whose QEMU joins all others: the star's hub.
@@ -82,17 +137,22 @@ fn hub(topology: &Topology) -> Option<&Node> {
 
 /// What joins a machine to the segment: to each other node where it has the star's hub, to
 /// the hub where it is any other. None where there is no segment.
-pub(super) fn links(topology: &Topology, node: &Node, runtime: &Path) -> Result<Option<Vec<Link>>> {
+pub(super) fn links(
+    transport: Transport,
+    topology: &Topology,
+    node: &Node,
+    runtime: &Path,
+) -> Result<Option<Vec<Link>>> {
     let Some(hub) = hub(topology) else {
         return Ok(None);
     };
     let links: Vec<Link> = if hub.name == node.name {
         let spokes = topology.nodes.iter().filter(|one| one.name != hub.name);
         spokes
-            .map(|spoke| Link::of_hub(&spoke.name, runtime))
-            .collect()
+            .map(|spoke| Link::of_hub(spoke, transport, runtime))
+            .collect::<Result<_>>()?
     } else {
-        vec![Link::of_hub(&node.name, runtime).turned()]
+        vec![Link::of_hub(node, transport, runtime)?.turned()]
     };
     links.iter().try_for_each(Link::fits)?;
     Ok(Some(links))
@@ -102,6 +162,7 @@ pub(super) fn links(topology: &Topology, node: &Node, runtime: &Path) -> Result<
 /// is new reaches the others, and none of them is started again. A link that is there
 /// already is made anew. Returns the hub's node where it has one now.
 pub(super) fn join<'a>(
+    transport: Transport,
     paths: &Paths,
     topology: &'a Topology,
     spoke: &Node,
@@ -112,23 +173,19 @@ pub(super) fn join<'a>(
     let Some(running) = process::find(paths, &hub.name) else {
         return Ok(None);
     };
-    let link = Link::of_hub(&spoke.name, &paths.runtime());
+    let link = Link::of_hub(spoke, transport, &paths.runtime())?;
     link.fits()?;
     let add = || -> Result<()> {
-        remove(&running, &link)?;
+        remove(&running, &spoke.name)?;
         let mut qmp = running.qmp()?;
         let [name, port] = link.ids();
-        let end = |path: &Path| -> Result<_> {
-            let path = path.to_str().context("a socket's path is no UTF-8")?;
-            Ok(json!({ "type": "unix", "path": path }))
-        };
         qmp.execute(
             "netdev_add",
             &json!({
                 "type": "dgram",
                 "id": name,
-                "local": end(&link.local)?,
-                "remote": end(&link.remote)?,
+                "local": link.local.to_json()?,
+                "remote": link.remote.to_json()?,
             }),
         )?;
         qmp.execute(
@@ -148,13 +205,13 @@ pub fn part(paths: &Paths, topology: &Topology, spoke: &NodeName) -> Result<()> 
     let Some(running) = hub(topology).and_then(|hub| process::find(paths, &hub.name)) else {
         return Ok(());
     };
-    remove(&running, &Link::of_hub(spoke, &paths.runtime()))
+    remove(&running, spoke)
         .with_context(|| format!("cannot take the link to {spoke} from the segment's hub"))
 }
 
-fn remove(hub: &Running, link: &Link) -> Result<()> {
+fn remove(hub: &Running, spoke: &NodeName) -> Result<()> {
     let mut qmp = hub.qmp()?;
-    let [name, port] = link.ids();
+    let [name, port] = ids(spoke);
     for id in [port, name] {
         // There need not be one.
         let _ = qmp.execute("netdev_del", &json!({ "id": id }));

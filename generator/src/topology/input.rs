@@ -158,6 +158,7 @@ pub(super) struct Node {
     #[schemars(range(min = MIN_DISK))]
     pub(super) disk: Option<u32>,
     /// The TCP port of the host's 127.0.0.1 for `hardway ssh`; by default sshPortBase and the n of podCIDR.
+    /// On macOS the segment also uses the UDP ports of a worker's number and of 5000 more.
     #[schemars(range(min = 1, max = 65535), example = 22021)]
     pub(super) ssh_port: Option<u16>,
     /// A machine of your own instead of a virtual one. All nodes have one, or none.

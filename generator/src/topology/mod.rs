@@ -29,5 +29,5 @@ pub use ports::{KUBELET_PORT, user_mode_kubelet_ports};
 pub use problem::Problems;
 pub use types::{
     Cni, Forward, Guest, InterfaceName, Joined, MacAddress, Machine, Network, NetworkMode, Node,
-    NodeName, Remote, Role, SshTarget, Topology,
+    NodeName, Remote, Role, SegmentPorts, SshTarget, Topology,
 };

@@ -1,7 +1,7 @@
-//! TCP ports of the host: the API server's, those that lead to a guest's sshd, those that
-//! nodes forward, and in user mode the kubelets'.
+//! Ports of the host. TCP: the API server's, those that lead to a guest's sshd, those that
+//! nodes forward, and in user mode the kubelets'. UDP: those of the segment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::check::Checker;
 use super::clash::{Claim, clashes};
@@ -10,7 +10,7 @@ use super::input;
 use super::nodes::Draft;
 use super::ranges::Ranges;
 use super::read::member;
-use super::types::{NetworkMode, Role};
+use super::types::{NetworkMode, Role, SegmentPorts};
 
 /// Where a worker's kubelet listens.
 pub const KUBELET_PORT: u16 = 10250;
@@ -73,10 +73,13 @@ pub(super) fn ports(
         None if checker.document.is_bad("sshPortBase") => None,
         None => Some(input.ssh_port_base),
     };
-    let ssh = drafts
+    let ssh: Vec<Option<u16>> = drafts
         .iter()
         .map(|draft| ssh_port(checker, base, draft, ranges, &mut claims))
         .collect();
+    if input.network.mode == NetworkMode::Segment {
+        segment_ports(checker, drafts, &ssh);
+    }
     for draft in drafts {
         for (index, forward) in draft.input.forwards.iter().enumerate() {
             let path = member(&format!("{}.forwards[{index}]", draft.path), "host");
@@ -145,6 +148,46 @@ fn ssh_port(
         claims.push(checker.claim(path, port));
     }
     Some(port)
+}
+
+/// The UDP ports of each link to the segment's hub, which is the control plane. Only macOS
+/// needs them, but a cluster.json is good on every system or on none.
+fn segment_ports(checker: &mut Checker<'_>, drafts: &[Draft<'_>], ssh: &[Option<u16>]) {
+    let (mut claims, mut seen) = (Vec::new(), HashSet::new());
+    for (draft, port) in drafts.iter().zip(ssh) {
+        let Some(port) = *port else { continue };
+        // Two ssh ports of one number are a clash by themselves.
+        if draft.input.role == Some(Role::ControlPlane) || !seen.insert(port) {
+            continue;
+        }
+        let path = member(&draft.path, "sshPort");
+        let Some(ports) = SegmentPorts::of(port) else {
+            checker.problem(
+                &path,
+                format!(
+                    "{port} is too high: on macOS the segment also uses the UDP port that is \
+                     5000 higher"
+                ),
+                "write a \"sshPort\" of at most 60535 for this node",
+            );
+            continue;
+        };
+        for (value, note) in [
+            (ports.node, "UDP, its end of the segment's link"),
+            (ports.hub, "UDP, the hub's end of the segment's link"),
+        ] {
+            claims.push(Claim {
+                note,
+                ..checker.claim(path.clone(), value)
+            });
+        }
+    }
+    clashes(
+        checker,
+        claims,
+        "choose ssh ports that do not differ by 5000: on macOS the segment also uses the UDP \
+         port of the same number and the one that is 5000 higher",
+    );
 }
 
 /// In user mode the API server's port on the host is also the one on its machine.

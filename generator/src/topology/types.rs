@@ -137,6 +137,30 @@ pub struct Guest {
     pub forwards: Vec<Forward>,
 }
 
+/// From a node's ssh port to the UDP port of the hub's end of its link.
+const SEGMENT_HUB_OFFSET: u16 = 5000;
+
+/// The UDP ports of 127.0.0.1 at which the two ends of a node's link to the segment's hub
+/// listen, where the host's system needs UDP for it (macOS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentPorts {
+    /// The number of its ssh port, which is TCP.
+    pub node: u16,
+    /// 5000 more.
+    pub hub: u16,
+}
+
+impl SegmentPorts {
+    /// `None` where the hub's would be no port.
+    pub fn of(ssh_port: u16) -> Option<Self> {
+        let hub = ssh_port.checked_add(SEGMENT_HUB_OFFSET)?;
+        Some(Self {
+            node: ssh_port,
+            hub,
+        })
+    }
+}
+
 /// A machine of the user's own, with an address and a network of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Remote {

@@ -19,7 +19,7 @@ use hardway::machine::process::{self, Running};
 use hardway::machine::{Accelerator, Arch, Host, HostOptions};
 use hardway::report;
 use hardway::state::Paths;
-use hardway::topology::{self, Machine, Node, Sources, Topology};
+use hardway::topology::{self, Machine, Node, SegmentPorts, Sources, Topology};
 
 mod base;
 mod console;
@@ -67,7 +67,7 @@ impl Bench {
             // Enough for firmware, too little for a cluster.
             if let Machine::Guest(guest) = &mut node.machine {
                 (guest.memory, guest.disk) = (256, 1);
-                guest.ssh_port = free_port();
+                guest.ssh_port = free_ssh_port();
             }
         }
         Self { folder, topology }
@@ -133,6 +133,17 @@ impl Drop for Bench {
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// One whose UDP ports for the segment are free too.
+fn free_ssh_port() -> u16 {
+    let free = |port| std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let port = free_port();
+        if SegmentPorts::of(port).is_some_and(|ports| free(ports.node) && free(ports.hub)) {
+            return port;
+        }
+    }
 }
 
 /// How nice a process is, in `ps`' words.

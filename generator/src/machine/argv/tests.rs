@@ -18,6 +18,7 @@ fn host(arch: Arch, folder: &Path) -> Host {
             variables: folder.join("vars.fd"),
             code,
         },
+        transport: Transport::Unix,
     }
 }
 
@@ -59,6 +60,33 @@ fn the_hub_of_two_workers_on_x86_64() {
         let hub = topology.node("hub").unwrap();
         boot(&host(Arch::X86_64, folder), paths, &topology, hub, None).unwrap()
     });
+}
+
+/// As on macOS: the ports follow the worker's ssh port.
+#[test]
+fn a_segment_of_udp_has_the_ports_of_the_spokes_at_both_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::new(folder.path());
+    let topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
+    let mut host = host(Arch::X86_64, folder.path());
+    host.transport = Transport::Udp;
+    let [hub, west] = ["hub", "west"].map(|name| {
+        let argv = boot(&host, &paths, &topology, topology.node(name).unwrap(), None).unwrap();
+        shown(&argv, &paths, folder.path())
+    });
+    let end = |which: &str, port: u16| {
+        format!("{which}.type=inet,{which}.host=127.0.0.1,{which}.port={port}")
+    };
+    for (text, id, local, remote) in [
+        (&hub, "link-east", 7209, 2209),
+        (&hub, "link-west", 7207, 2207),
+        (&west, "link-west", 2207, 7207),
+    ] {
+        let (local, remote) = (end("local", local), end("remote", remote));
+        let wanted = format!("-netdev dgram,id={id},{local},{remote}\n");
+        assert!(text.contains(&wanted), "{text}");
+    }
+    assert!(!hub.contains("unix") && !west.contains("unix"), "{west}");
 }
 
 #[test]
