@@ -38,6 +38,7 @@ hardway.overrideAttrs {
   nativeCheckInputs = [
     pkgs.cfssl
     pkgs.expect
+    pkgs.gitMinimal
     pkgs.nix
     pkgs.openssl
     pkgs.procps

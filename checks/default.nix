@@ -104,8 +104,9 @@ in
         checks/readme-test
       '';
 
-  template = check "template" [ hardway ] ../templates/default ''
+  template = check "template" [ hardway pkgs.gitMinimal ] ../templates/default ''
     cp --recursive --no-preserve=mode templates/default "$TMPDIR/cluster"
+    git init --quiet "$TMPDIR/cluster"
     hardway --dir "$TMPDIR/cluster" generate
   '';
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::exposure;
 use crate::lint;
 use crate::nix::{self, Files, Outcome};
 use crate::pki::{self, Asked};
@@ -61,8 +62,9 @@ impl Written {
     }
 }
 
-/// Brings hosts/ and the PKI up to date.
+/// Brings hosts/ and the PKI up to date. Writes nothing where Nix or git would copy the keys.
 pub fn write(topology: &Topology, plan: &Plan, paths: &Paths) -> Result<Written> {
+    exposure::refuse(&paths.state())?;
     let (files, asked, edited) = all(topology, plan, paths)?;
     let changed = nix::apply(&files, &paths.hosts())?;
     let pki = pki::ensure(plan, &asked, paths)?;

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cluster;
 pub mod explain;
 pub mod export;
+pub mod exposure;
 pub mod file;
 pub mod generate;
 pub mod lint;

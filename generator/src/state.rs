@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use crate::exposure;
 use crate::report::WithHint;
 use crate::topology::NodeName;
 
@@ -22,6 +23,9 @@ pub struct Paths {
 }
 
 impl Paths {
+    /// The state folder's name.
+    pub const STATE: &'static str = ".hardway";
+
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
     }
@@ -44,7 +48,7 @@ impl Paths {
     }
 
     pub fn state(&self) -> PathBuf {
-        self.dir.join(".hardway")
+        self.dir.join(Self::STATE)
     }
 
     pub fn pki(&self) -> PathBuf {
@@ -148,8 +152,12 @@ impl Paths {
         }
     }
 
-    /// Creates the state folder (0700).
+    /// Creates the state folder (0700). Fails where it is new and Nix or git would copy
+    /// what is in it.
     pub fn create_state(&self) -> Result<()> {
+        if !self.state().is_dir() {
+            exposure::refuse(&self.state())?;
+        }
         private_folder(&self.state())
     }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::exposure;
 use crate::report;
 use crate::state::Paths;
 use crate::topology::{self, Topology};
@@ -74,6 +75,23 @@ impl Global {
         let topology = topology::load(&paths)?;
         Ok((paths, topology))
     }
+
+    /// Whatever is done with a cluster whose keys Nix or git would copy.
+    fn warn_of_exposed_keys(&self, verb: &Verb) {
+        if matches!(
+            verb,
+            Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Man(_)
+        ) {
+            return;
+        }
+        // Where there is no cluster, the verb says so.
+        let Ok(paths) = topology::find(self.dir.as_deref()) else {
+            return;
+        };
+        if let Some(warning) = exposure::warning(&paths) {
+            eprintln!("{warning}");
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,6 +137,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let global = &cli.global;
+    global.warn_of_exposed_keys(&cli.verb);
     let result: anyhow::Result<ExitCode> = match &cli.verb {
         Verb::Init(args) => init::run(global, args),
         Verb::Schema(args) => schema::run(global, args),

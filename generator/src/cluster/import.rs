@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use super::{machines, snapshot};
+use crate::exposure;
 use crate::pki::{self, Imported, Rotation};
 use crate::plan::Plan;
 use crate::report::WithHint;
@@ -39,6 +40,7 @@ pub fn import(plan: &Plan, paths: &Paths, folder: &Path, dry_run: bool) -> Resul
         ));
     }
     if !dry_run {
+        exposure::refuse(&paths.state())?;
         snapshot::replace_keys(paths, &found.files)?;
     }
     Ok(found)

@@ -16,6 +16,7 @@ use super::issue::Wanted;
 use super::key::Key;
 use super::show::unknown;
 use super::store::Store;
+use crate::exposure;
 use crate::file;
 use crate::plan::{Authority, CertificateRequest, Plan};
 use crate::report::WithHint;
@@ -104,6 +105,7 @@ fn one(paths: &Paths, name: &str, authority: Authority, wanted: &Wanted) -> Resu
         (None, Some(key)) => (key, false),
         (None, None) => {
             let key = Key::generate(wanted.algorithm)?;
+            exposure::refuse(&paths.state())?;
             paths.create_state()?;
             private_folder(&paths.requests())?;
             file::replace(&key_file(paths, name), key.pem().as_bytes(), file::PRIVATE)?;

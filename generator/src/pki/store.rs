@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -9,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::modes::{self, Loose};
 use super::read::read_file;
+use crate::exposure;
 use crate::file;
 use crate::plan::NodePlan;
 use crate::report::WithHint;
@@ -19,6 +21,8 @@ pub type Bytes = Zeroizing<Vec<u8>>;
 
 pub(super) struct Store {
     folder: PathBuf,
+    /// Set once it is known that neither Nix nor git copies what is written.
+    checked: OnceLock<()>,
 }
 
 impl Store {
@@ -26,19 +30,23 @@ impl Store {
     pub(super) fn of(paths: &Paths) -> Self {
         Self {
             folder: paths.pki(),
+            checked: OnceLock::new(),
         }
     }
 
     /// The store for writing: its folder exists from now on, 0700, and nobody else can
     /// read what is in it. With a line for each mode that was looser, and is mended.
+    /// Fails where Nix or git would copy them.
     pub(super) fn create(paths: &Paths) -> Result<(Self, Vec<String>)> {
+        let store = Self::of(paths);
+        store.check()?;
         paths.create_state()?;
         private_folder(&paths.pki())?;
         let mended = modes::loose(paths)?
             .iter()
             .map(Loose::mend)
             .collect::<Result<_>>()?;
-        Ok((Self::of(paths), mended))
+        Ok((store, mended))
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -61,12 +69,23 @@ impl Store {
             .hint("run `hardway generate`")
     }
 
+    /// Fails, before the first file is written, where Nix or git would copy it.
+    fn check(&self) -> Result<()> {
+        if self.checked.get().is_none() {
+            exposure::refuse(self.folder.parent().unwrap_or(&self.folder))?;
+        }
+        self.checked.get_or_init(|| ());
+        Ok(())
+    }
+
     pub(super) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.check()?;
         file::replace(&self.path(name), bytes.as_ref(), file::PRIVATE)
     }
 
     /// Writes a file unless it holds these bytes already; true if it was written.
     pub(super) fn update(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<bool> {
+        self.check()?;
         update(&self.path(name), bytes.as_ref())
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 
 use super::super::Global;
+use crate::exposure;
 use crate::file;
 use crate::pki;
 use crate::report::WithHint;
@@ -34,6 +35,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     if out.is_dir() {
         return Err(anyhow!("{} is a folder", out.display())).hint("name a file: --out FILE");
     }
+    exposure::refuse(&out)?;
     file::replace(&out, text.as_bytes(), file::PRIVATE)?;
     let shown = out.display();
     eprintln!(

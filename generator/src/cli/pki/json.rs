@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 
 use super::super::print;
+use crate::exposure;
 use crate::file;
 use crate::pki::{self, cfssl::Answer};
 use crate::report::WithHint;
@@ -65,6 +66,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
         let mut name = args.name.clone().into_os_string();
         name.push(ending);
+        if mode == file::PRIVATE {
+            exposure::refuse(Path::new(&name))?;
+        }
         file::replace(Path::new(&name), text.as_bytes(), mode)?;
     }
     Ok(ExitCode::SUCCESS)
