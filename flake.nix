@@ -56,9 +56,13 @@
         path = ./templates/default;
         description = "A Kubernetes cluster of one's own";
         welcomeText = ''
-          Set `inputs.hardway.url` in flake.nix to where hardway is, then
+          URL is what `nix flake init -t` was given, such as github:NAME/hardway.
 
+              git init && git add -A
+              nix run URL#init -- --flake URL
               nix run .#cluster-up
+
+          Inside a git repository leave out `git init`.
         '';
       };
 

@@ -27,6 +27,7 @@ hardway.overrideAttrs {
       ../rehearsal/images
       ../rehearsal/programs/coredns
       ../scripts
+      ../templates/default
     ];
   };
 

@@ -32,6 +32,7 @@ rustPlatform.buildRustPackage {
       ../flake.lock
       ../generator
       ../modules
+      ../templates/default
       (lib.fileset.fileFilter (file: file.hasExt "exp") ../scripts)
     ];
   };

@@ -28,7 +28,9 @@ fn writes_a_cluster_that_loads() {
     assert_eq!(
         text(&output.stdout),
         "write new/cluster/cluster.json\nwrite new/cluster/cluster.env\n\
-         write new/cluster/cluster.schema.json\nwrite new/cluster/.gitignore\n"
+         write new/cluster/cluster.schema.json\nwrite new/cluster/.gitignore\n\
+         run git init && git add cluster.json cluster.env cluster.schema.json .gitignore\n\
+         next: cd new/cluster && hardway up\n"
     );
     let cluster = dir.path().join("new/cluster");
     assert_eq!(
@@ -70,7 +72,8 @@ fn adds_one_line_to_a_gitignore() {
     let ignore = dir.path().join(".gitignore");
     fs::write(&ignore, "/target").unwrap();
     let output = hardway(dir.path(), &["init"]);
-    assert!(text(&output.stdout).ends_with("add .hardway/ to .gitignore\n"));
+    let added = "add .hardway/ to .gitignore\nrun git init && ";
+    assert!(text(&output.stdout).contains(added), "{output:?}");
     assert_eq!(fs::read_to_string(&ignore).unwrap(), "/target\n.hardway/\n");
 }
 
@@ -173,6 +176,147 @@ fn up_init(dir: &Path) -> Output {
         .env_remove("HARDWAY_ISO")
         .output()
         .unwrap()
+}
+
+const URL: &str = "git+https://example.org/hardway?ref=main";
+
+/// What `nix flake init` copies.
+fn template() -> std::path::PathBuf {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    repository.join("templates/default")
+}
+
+fn tracked(dir: &Path) -> String {
+    let git = std::process::Command::new("git")
+        .args(["ls-files"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(git.status.success(), "{git:?}");
+    text(&git.stdout).to_owned()
+}
+
+#[test]
+fn a_flake_with_the_url_filled_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = hardway(dir.path(), &["init", "mine", "--flake", URL]);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(
+        text(&output.stdout),
+        "write mine/flake.nix\nwrite mine/cluster.json\nwrite mine/cluster.env\n\
+         write mine/sigma.nix\nwrite mine/cluster.schema.json\nwrite mine/.gitignore\n\
+         run git init && git add flake.nix cluster.json cluster.env sigma.nix \
+         cluster.schema.json .gitignore\n\
+         next: cd mine && nix run .#cluster-up\n"
+    );
+    let mine = dir.path().join("mine");
+    let flake = fs::read_to_string(mine.join("flake.nix")).unwrap();
+    assert!(flake.contains(&format!("\n  inputs.hardway.url = \"{URL}\";\n")));
+    assert!(!flake.contains("OWNER"), "{flake}");
+    // The rest is the template's, and the schema that cluster.json names.
+    for name in ["cluster.env", "sigma.nix", ".gitignore"] {
+        let read = |dir: &Path| fs::read(dir.join(name)).unwrap();
+        assert_eq!(read(&mine), read(&template()), "{name}");
+    }
+    let json = fs::read_to_string(mine.join("cluster.json")).unwrap();
+    assert_eq!(
+        json.replace("  \"$schema\": \"./cluster.schema.json\",\n", ""),
+        fs::read_to_string(template().join("cluster.json")).unwrap()
+    );
+    assert!(json.contains("$schema"), "{json}");
+    let generated = hardway(&mine, &["generate"]);
+    assert_eq!(text(&generated.stderr), "");
+    assert_eq!(
+        tracked(&mine),
+        ".gitignore\ncluster.env\ncluster.json\ncluster.schema.json\nflake.nix\nsigma.nix\n"
+    );
+}
+
+#[test]
+fn an_unfilled_template_is_recognised_and_filled_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = &dir.path().canonicalize().unwrap();
+    for entry in fs::read_dir(template()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), dir.join(entry.file_name())).unwrap();
+    }
+    let before = fs::read_to_string(dir.join("flake.nix")).unwrap();
+    assert_eq!(
+        before.lines().next().unwrap(),
+        "# Replace OWNER in inputs.hardway.url below, or have it replaced: `hardway init --flake URL`."
+    );
+    let warning = format!(
+        "warning: {}/flake.nix has OWNER in inputs.hardway.url still, so Nix cannot evaluate it\n\
+         hint: hardway init --flake URL, where URL is the flake that you have hardway from, such as \
+         github:NAME/hardway\n",
+        dir.display()
+    );
+    // Also before anything else can go wrong: here keys would be copied into Nix' store.
+    for verb in ["lint", "generate", "up"] {
+        let stderr = hardway(dir, &[verb]).stderr;
+        assert!(
+            text(&stderr).starts_with(&warning),
+            "{verb}: {}",
+            text(&stderr)
+        );
+    }
+    let output = hardway(dir, &["init", "--flake", URL]);
+    assert_eq!(
+        (text(&output.stdout), text(&output.stderr)),
+        (
+            &*format!(
+                "fill {URL} into flake.nix\nrun git init && git add .\n\
+                 next: nix run .#cluster-up\n"
+            ),
+            ""
+        )
+    );
+    let after = fs::read_to_string(dir.join("flake.nix")).unwrap();
+    let rest = before.split_once("\n#\n").unwrap().1;
+    assert_eq!(after, rest.replace("github:OWNER/hardway", URL));
+    assert_eq!(text(&hardway(dir, &["generate"]).stderr), "");
+    // Filled in once: a second time would overwrite.
+    let output = hardway(dir, &["init", "--flake", URL]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("error: would overwrite flake.nix, "));
+}
+
+#[test]
+fn what_is_no_flake_reference_is_a_mistake_of_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    for (url, reason) in [
+        ("github:OWNER/hardway", "OWNER stands for a name"),
+        ("github.com/me/hardway", "this is no flake reference"),
+        ("../hardway", "this is no flake reference"),
+        ("github:me/hardway#init", "leave out # and what follows"),
+        ("github:me/\"; x = \"", "a flake reference has no '\"'"),
+    ] {
+        let output = hardway(dir.path(), &["init", "--flake", url]);
+        assert_eq!(output.status.code(), Some(2), "{url}");
+        assert!(text(&output.stderr).contains(reason), "{output:?}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// A repository that is there stays one, and its index as the user has it.
+#[test]
+fn no_repository_within_a_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let git = std::process::Command::new("git")
+        .args(["init", "--quiet"])
+        .current_dir(dir.path())
+        .status();
+    assert!(git.unwrap().success());
+    let output = hardway(dir.path(), &["init", "below", "--flake", URL]);
+    assert!(
+        text(&output.stdout).ends_with(
+            "write below/.gitignore\nNix sees a new file once git does: git add -A\n\
+             next: cd below && nix run .#cluster-up\n"
+        ),
+        "{output:?}"
+    );
+    assert!(!dir.path().join("below/.git").exists());
+    assert_eq!(tracked(dir.path()), "");
 }
 
 #[test]

@@ -1,9 +1,12 @@
+# Replace OWNER in inputs.hardway.url below, or have it replaced: `hardway init --flake URL`.
+#
 # A Kubernetes cluster of your own.
 #
 #   cluster.json, cluster.env   what it is: nodes, ranges, sizes, ports
 #   sigma.nix                   a NixOS module of yours, for the node sigma alone
 #   hosts/                      `nix run .#generate` writes it; commit it
 #
+#     git init && git add -A    first: of a flake outside git Nix copies every file, keys too
 #     nix run .#cluster-up      generates, installs, starts and tests the cluster
 #     nix run .#status
 #     nix run .#down

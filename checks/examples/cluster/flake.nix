@@ -1,3 +1,4 @@
+# Replace OWNER in inputs.hardway.url below: it is where you have hardway from.
 {
   description = "A Kubernetes cluster of one's own";
 

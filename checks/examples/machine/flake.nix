@@ -1,3 +1,4 @@
+# Replace OWNER in inputs.hardway.url below: it is where you have hardway from.
 {
   description = "sigma, on a machine of one's own";
 

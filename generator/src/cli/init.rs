@@ -3,37 +3,75 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, anyhow};
 
 use super::Global;
+use crate::file;
+use crate::machine::search;
 use crate::report::WithHint;
+use crate::template::{self, FlakeUrl};
 use crate::topology;
 
 /// Write a cluster.json to begin with, and what belongs beside it
+///
+/// Where git is installed and the folder is in no work tree yet, it becomes one: of a flake
+/// outside git, Nix copies every file into its store, private keys too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder; made if it is not there [default: --dir, or the current folder]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Write a flake for it too, which has hardway from URL (such as github:NAME/hardway). In a
+    /// flake.nix made by `nix flake init` it only fills URL in
+    #[arg(long, value_name = "URL")]
+    flake: Option<FlakeUrl>,
 }
 
 /// The state folder holds private keys: git must not see it.
 const IGNORED: &str = ".hardway/";
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let here = PathBuf::from(".");
-    let dir = args
-        .folder
-        .as_ref()
-        .or(global.dir.as_ref())
-        .unwrap_or(&here);
-    let files = [
-        ("cluster.json", topology::default_json().to_owned()),
-        ("cluster.env", topology::default_env().to_owned()),
-        ("cluster.schema.json", topology::default_schema()),
-    ];
+    let dir = folder(global, args);
+    match &args.flake {
+        Some(url) if template::unfilled(&dir) => fill(&dir, url)?,
+        _ => write(&dir, args.flake.as_ref())?,
+    }
+    let up = match args.flake {
+        Some(_) => "nix run .#cluster-up",
+        None => "hardway up",
+    };
+    match shown(&dir).as_str() {
+        "" => println!("next: {up}"),
+        dir => println!("next: cd {dir} && {up}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn folder(global: &Global, args: &Args) -> PathBuf {
+    let named = args.folder.as_ref().or(global.dir.as_ref());
+    named.cloned().unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// The files of a new cluster; with `url`, those of its flake.
+fn write(dir: &Path, url: Option<&FlakeUrl>) -> Result<()> {
+    let mut files = match url {
+        None => vec![
+            ("cluster.json", topology::default_json().to_owned()),
+            ("cluster.env", topology::default_env().to_owned()),
+        ],
+        Some(url) => {
+            let others = template::OTHERS.map(|(name, text)| (name, text.to_owned()));
+            let mut files = vec![
+                ("flake.nix", template::flake(url)),
+                ("cluster.json", template::cluster()),
+            ];
+            files.extend(others);
+            files
+        }
+    };
+    files.push(("cluster.schema.json", topology::default_schema()));
     let present: Vec<String> = files
         .iter()
         .map(|(name, _)| dir.join(name))
@@ -54,7 +92,70 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         println!("write {}", shown(&path));
     }
     ignore_state(dir)?;
-    Ok(ExitCode::SUCCESS)
+    let names = files.iter().map(|(name, _)| *name).chain([".gitignore"]);
+    work_tree(dir, &names.collect::<Vec<_>>(), url.is_some());
+    Ok(())
+}
+
+/// Fills `url` into the flake.nix of the template.
+fn fill(dir: &Path, url: &FlakeUrl) -> Result<()> {
+    let path = dir.join("flake.nix");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    file::replace(&path, template::fill(&text, url).as_bytes(), 0o644)?;
+    println!("fill {url} into {}", shown(&path));
+    ignore_state(dir)?;
+    work_tree(dir, &["."], true);
+    Ok(())
+}
+
+/// Makes `dir` a git work tree that has `names`, if it is in none: in a flake outside git no
+/// key can be written. Best effort: `up` refuses where it is needed, and says what to type.
+fn work_tree(dir: &Path, names: &[&str], flake: bool) {
+    let Ok(dir) = dir.canonicalize() else { return };
+    let inside = dir.ancestors().any(|up| up.join(".git").exists());
+    if inside {
+        if flake {
+            println!("Nix sees a new file once git does: git add -A");
+        }
+        return;
+    }
+    if search("git").is_none() {
+        if flake {
+            eprintln!(
+                "warning: git is not installed, and hardway writes no keys into a flake outside git"
+            );
+        }
+        return;
+    }
+    let git = |words: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(&dir)
+            .args(words)
+            .stdin(Stdio::null())
+            .output();
+        match output {
+            Ok(output) if output.status.success() => true,
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                eprintln!(
+                    "warning: git {} failed: {}",
+                    words.join(" "),
+                    said.trim_end()
+                );
+                false
+            }
+            Err(error) => {
+                eprintln!("warning: cannot run git: {error}");
+                false
+            }
+        }
+    };
+    let add: Vec<&str> = ["add", "--"].iter().chain(names).copied().collect();
+    if git(&["init", "--quiet"]) && git(&add) {
+        println!("run git init && git add {}", names.join(" "));
+    }
 }
 
 /// Where there is no cluster yet and the folder is empty: the default cluster.
@@ -65,7 +166,7 @@ pub(super) fn begin(global: &Global) -> Result<()> {
     let here = PathBuf::from(".");
     let dir = global.dir.as_ref().unwrap_or(&here);
     if is_empty(dir)? {
-        run(global, &Args { folder: None })?;
+        write(dir, None)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::exposure;
 use crate::report;
 use crate::state::Paths;
+use crate::template;
 use crate::topology::{self, Topology};
 
 mod apply;
@@ -72,6 +73,14 @@ impl Global {
     /// The cluster that is meant, as its files describe it now.
     fn cluster(&self) -> anyhow::Result<(Paths, Topology)> {
         let paths = topology::find(self.dir.as_deref())?;
+        if template::unfilled(&paths.dir) {
+            eprintln!(
+                "warning: {} has OWNER in inputs.hardway.url still, so Nix cannot evaluate it\n\
+                 hint: {}",
+                paths.dir.join("flake.nix").display(),
+                template::hint(&paths.dir)
+            );
+        }
         let topology = topology::load(&paths)?;
         Ok((paths, topology))
     }

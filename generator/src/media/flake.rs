@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::machine::{Arch, search};
 use crate::report::WithHint;
+use crate::template;
 
 /// Builds `installer-<arch>` of the flake in `dir` and gives the ISO in its output.
 /// `os`: this machine's, as Rust names it.
@@ -23,6 +24,13 @@ pub(super) fn build(dir: &Path, arch: Arch, os: &str) -> Result<PathBuf> {
             "there is no flake.nix in {} to build a medium of",
             dir.display()
         );
+    }
+    if template::unfilled(dir) {
+        return Err(anyhow!(
+            "{} has OWNER in inputs.hardway.url still, so Nix cannot evaluate it",
+            dir.join("flake.nix").display()
+        ))
+        .hint(template::hint(dir));
     }
     let nix = search("nix").context("nix is not installed")?;
     let attribute = format!(
