@@ -6,6 +6,7 @@
 //! ignored files included (Nix, flakeref.cc, `parsePathFlakeRefWithFragment`). A `path:`
 //! reference always copies the whole folder: nothing here can prevent that.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -251,5 +252,5 @@ fn word(path: &Path) -> String {
         Err(_) => path,
     };
     let text = path.to_string_lossy();
-    shlex::try_quote(&text).map_or_else(|_| text.to_string(), |quoted| quoted.into_owned())
+    shlex::try_quote(&text).map_or_else(|_| text.to_string(), Cow::into_owned)
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Global;
+use super::fit::{Demand, Fit};
 use super::manners::Manners;
 use crate::cluster::install::{self, Options};
 use crate::cluster::seconds;
@@ -21,6 +22,8 @@ pub(super) struct Args {
     nodes: Vec<String>,
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    fit: Fit,
     #[command(flatten)]
     manners: Manners,
 }
@@ -59,15 +62,28 @@ impl Source {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
-    let (paths, topology) = global.cluster()?;
+    let (paths, mut topology) = global.cluster()?;
     let (manners, options) = (args.manners, args.source.options());
     let goal = format!("install {} anew", args.nodes.join(", "));
-    let command = format!("install {}", args.nodes.join(" "));
+    let command = install::command(&args.nodes);
+    let named = install::named(&topology, &args.nodes)?;
+    let demand = Demand {
+        install: &named,
+        start: &[],
+        command: &command,
+        ask: !manners.yes,
+    };
     let look = || match manners.look.dry_run {
-        true => install::look(&paths, &topology, &args.nodes, &options),
+        true => {
+            let (topology, sizes) = args.fit.would_fit(&paths, topology.clone(), &demand)?;
+            let mut would = install::look(&paths, &topology, &args.nodes, &options)?;
+            would.first(sizes);
+            Ok(would)
+        }
         false => install::lost(&paths, &topology, &args.nodes),
     };
     if manners.goes_on("", &goal, &command, look)? {
+        topology = args.fit.fitted(&paths, topology, &demand)?;
         let took = install::install_named(&paths, &topology, &args.nodes, &options)?;
         let text = format!("installed {} in {}\n", args.nodes.join(", "), seconds(took));
         let value = json!({ "installed": args.nodes, "seconds": took.as_secs_f64() });

@@ -22,6 +22,7 @@ mod doctor;
 mod down;
 mod explain;
 mod export;
+mod fit;
 mod generate;
 mod init;
 mod install;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
+use super::fit::{Demand, Fit};
 use super::install::Source;
 use super::manners::Manners;
 use super::restore::Wish;
@@ -22,7 +23,7 @@ pub(super) struct Args {
     #[command(flatten)]
     source: Source,
     /// Begin with this snapshot, whatever runs now: what happened since it is lost
-    #[arg(long, value_name = "NAME", conflicts_with = "init")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["init", "fit"])]
     from: Option<Name>,
     /// In an empty folder, begin with the default cluster, as `hardway init` does
     #[arg(long, conflicts_with = "dry_run")]
@@ -41,6 +42,8 @@ pub(super) struct Args {
     #[arg(long, num_args = 2, value_names = ["NODE", "FILE"])]
     pcap: Vec<String>,
     #[command(flatten)]
+    fit: Fit,
+    #[command(flatten)]
     manners: Manners,
 }
 
@@ -48,9 +51,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     if args.init {
         init::begin(global)?;
     }
-    let (paths, topology) = global.cluster()?;
+    let (paths, mut topology) = global.cluster()?;
     up::virtual_only(&topology)?;
     let changes = members::changes(&paths, &topology)?;
+    let demand = Demand {
+        install: &changes.install,
+        start: &[&changes.install[..], &changes.start].concat(),
+        command: "up",
+        ask: !args.manners.yes,
+    };
     let from = args.from.as_ref().map(|name| Wish {
         name,
         with_pki: false,
@@ -64,12 +73,18 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             would.step("go on as `hardway up` without --from does");
             return Ok(would);
         }
+        let (_, sizes) = args.fit.would_fit(&paths, topology.clone(), &demand)?;
+        sizes.into_iter().for_each(|step| would.step(step));
         changes.tell(&mut would);
         would.lost = shrink::targets(&paths, &changes.leave)?;
         Ok(would)
     })?;
     if !go_on {
         return Ok(ExitCode::SUCCESS);
+    }
+    // A snapshot fits machines of the size that it was saved with: with --from nothing shrinks.
+    if from.is_none() {
+        topology = args.fit.fitted(&paths, topology, &demand)?;
     }
     let captures = capture::captures(&topology, &args.pcap)?;
     if !changes.leave.is_empty() && !manners.yes {

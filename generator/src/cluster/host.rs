@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::machine::argv::INSTALL_MEMORY;
 use crate::report::WithHint;
-use crate::topology::{Node, Role};
+use crate::topology::Node;
 
 /// What QEMU takes beside the guest's memory, in MiB: its own pages, and under
 /// TCG the buffer of translated code (`tb-size`).
@@ -19,77 +19,68 @@ const QEMU_OVERHEAD: u64 = 128;
 const BASE: u64 = 4;
 const OVERLAY: u64 = 1;
 
-/// A machine that is to be started, and what for.
+/// A machine that is to be installed, started, or both.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub node: &'a Node,
     pub install: bool,
+    /// Whether it runs afterwards, with the others that do.
+    pub start: bool,
 }
 
 impl Wanted<'_> {
-    /// The memory that it takes, in MiB.
-    fn memory(&self) -> u64 {
-        // A machine of the user's own takes nothing of this host.
-        let memory = self.node.guest().map_or(0, |guest| guest.memory);
-        let guest = match self.install {
-            true => memory.max(INSTALL_MEMORY),
-            false => memory,
-        };
-        u64::from(guest) + QEMU_OVERHEAD
+    /// The guest's memory in MiB. A machine of the user's own takes nothing of this host.
+    pub(super) fn memory(&self) -> u32 {
+        self.node.guest().map_or(0, |guest| guest.memory)
     }
 }
 
-/// Fails when the machines' memory is more than `available` MiB; the hint names what fits.
-pub(super) fn compare_memory(wanted: &[Wanted<'_>], available: u64) -> Result<()> {
-    let total: u64 = wanted.iter().map(Wanted::memory).sum();
-    if total <= available {
-        return Ok(());
-    }
-    Err(anyhow!(
-        "the host has too little memory: {} for {total} MiB, and {available} MiB are free",
-        match wanted {
-            [one] => format!("{} asks", one.node.name),
-            many => format!("{} machines ask", many.len()),
+/// What a guest with `memory` MiB takes of the host, in MiB.
+pub(super) fn taken(memory: u32) -> u64 {
+    u64::from(memory) + QEMU_OVERHEAD
+}
+
+/// What a machine takes while it is installed.
+fn installing(memory: u32) -> u64 {
+    taken(memory.max(INSTALL_MEMORY))
+}
+
+/// Why `available` MiB are not enough: for all that run at once, or for a single
+/// installation, since those can follow each other. `memory`: each guest's, in MiB.
+pub(super) fn lacking(
+    wanted: &[Wanted<'_>],
+    available: u64,
+    memory: impl Fn(&Wanted<'_>) -> u32,
+) -> Option<String> {
+    let started = wanted.iter().filter(|one| one.start);
+    let running: u64 = started.clone().map(|one| taken(memory(one))).sum();
+    let installs = wanted.iter().filter(|one| one.install);
+    let largest = installs.map(|one| installing(memory(one))).max();
+    let who = if running > available {
+        match started.collect::<Vec<_>>()[..] {
+            [one] => format!("{} asks for {running} MiB", one.node.name),
+            ref many => format!("{} machines ask for {running} MiB", many.len()),
         }
+    } else {
+        let largest = largest.filter(|largest| *largest > available)?;
+        format!("an installation takes {largest} MiB")
+    };
+    Some(format!(
+        "the host has too little memory: {who}, and {available} MiB are free"
     ))
-    .hint(fitting(wanted, available))
 }
 
-/// The largest worker memory with which everything fits, as the line to write.
-fn fitting(wanted: &[Wanted<'_>], available: u64) -> String {
-    /// Below this no kubelet is happy; the topology refuses less.
-    const LEAST: u64 = 1024;
-    const STEP: u64 = 256;
-    let (workers, others): (Vec<Wanted<'_>>, Vec<Wanted<'_>>) = wanted
-        .iter()
-        .partition(|machine| machine.node.role == Role::Worker);
-    let installing = wanted.iter().any(|machine| machine.install);
-    let least = if installing {
-        u64::from(INSTALL_MEMORY)
-    } else {
-        LEAST
-    };
-    let fit = |rest: u64, count: usize| -> Option<u64> {
-        let each = rest.checked_div(count as u64)?.checked_sub(QEMU_OVERHEAD)?;
-        let rounded = each - each % STEP;
-        (rounded >= least).then_some(rounded)
-    };
-    let others_take: u64 = others.iter().map(Wanted::memory).sum();
-    if let Some(each) = fit(available.saturating_sub(others_take), workers.len()) {
-        return format!("write WORKER_MEM={each} into cluster.env, or stop other programs");
-    }
-    if let Some(each) = fit(available, wanted.len()) {
-        return format!(
-            "write WORKER_MEM={each} and CONTROL_PLANE_MEM={each} into cluster.env, or stop other programs"
-        );
-    }
-    if installing {
-        return format!(
-            "stop other programs, or install one node at a time with `hardway install NODE`: \
-             an installation takes {INSTALL_MEMORY} MiB"
-        );
-    }
-    "stop other programs, or take fewer nodes in cluster.json".to_owned()
+/// How many of them can be installed side by side with `available` MiB, at least one.
+pub(super) fn installs_at_once(wanted: &[Wanted<'_>], available: u64) -> usize {
+    let mut each: Vec<u64> = wanted.iter().map(|one| installing(one.memory())).collect();
+    // Whichever they are, they fit.
+    each.sort_unstable_by(|a, b| b.cmp(a));
+    let mut total = 0;
+    let fit = each.iter().take_while(|takes| {
+        total += **takes;
+        total <= available
+    });
+    fit.count().max(1)
 }
 
 /// Fails when `free` GiB can't hold the installations; a warning when full disks would not fit.
@@ -127,9 +118,26 @@ pub(super) fn compare_disk(
     }))
 }
 
+/// The variable of the environment that says how much of the host's memory the machines may
+/// take, in MiB, in the place of what is free.
+const LIMIT: &str = "HARDWAY_MEMORY";
+
+/// Memory that the machines can have, in MiB: what is free, or what the user allows.
+pub(super) fn available_memory() -> Result<u64> {
+    match std::env::var(LIMIT) {
+        Ok(text) if !text.is_empty() => text
+            .parse()
+            .map_err(|_| anyhow!("{LIMIT}={text:?} is not a whole number of MiB"))
+            .hint(format!(
+                "write a number, such as {LIMIT}=12288, or unset {LIMIT}"
+            )),
+        _ => free_memory(),
+    }
+}
+
 /// Memory that programs can have without swapping, in MiB.
 #[cfg(target_os = "linux")]
-pub(super) fn available_memory() -> Result<u64> {
+fn free_memory() -> Result<u64> {
     let path = "/proc/meminfo";
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     mem_available(&text).with_context(|| format!("{path} has no MemAvailable"))
@@ -147,7 +155,7 @@ fn mem_available(meminfo: &str) -> Option<u64> {
 
 /// The whole memory, in MiB: macOS compresses and swaps, and has no figure like MemAvailable.
 #[cfg(not(target_os = "linux"))]
-pub fn available_memory() -> Result<u64> {
+fn free_memory() -> Result<u64> {
     let text = duct::cmd!("sysctl", "-n", "hw.memsize")
         .stderr_null()
         .read()
@@ -167,12 +175,12 @@ pub(super) fn free_disk(folder: &Path) -> Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::report::render;
-    use crate::topology::{Guest, MacAddress, Machine, NodeName};
+    use crate::topology::{Guest, MacAddress, Machine, NodeName, Role};
 
-    fn node(name: &str, role: Role, memory: u32) -> Node {
+    pub(in crate::cluster) fn node(name: &str, role: Role, memory: u32) -> Node {
         Node {
             name: NodeName::parse(name).unwrap(),
             role,
@@ -191,7 +199,7 @@ mod tests {
         }
     }
 
-    fn three(memory: u32) -> [Node; 3] {
+    pub(in crate::cluster) fn three(memory: u32) -> [Node; 3] {
         [
             node("alpha", Role::ControlPlane, memory),
             node("gamma", Role::Worker, memory),
@@ -199,40 +207,14 @@ mod tests {
         ]
     }
 
-    fn wanted(nodes: &[Node], install: bool) -> Vec<Wanted<'_>> {
-        nodes.iter().map(|node| Wanted { node, install }).collect()
-    }
-
-    #[test]
-    fn names_the_worker_memory_that_fits() {
-        let nodes = three(8192);
-        let error = compare_memory(&wanted(&nodes, true), 23_000).unwrap_err();
-        assert_eq!(
-            render(&error),
-            "error: the host has too little memory: 3 machines ask for 24960 MiB, and 23000 MiB are free\n\
-             hint: write WORKER_MEM=7168 into cluster.env, or stop other programs\n"
-        );
-        let mut smaller = three(7168);
-        smaller[0] = node("alpha", Role::ControlPlane, 8192);
-        assert!(compare_memory(&wanted(&smaller, true), 23_000).is_ok());
-    }
-
-    #[test]
-    fn names_both_memories_where_the_control_plane_is_too_large() {
-        let nodes = three(8192);
-        let error = compare_memory(&wanted(&nodes, true), 15_000).unwrap_err();
-        assert!(
-            render(&error).contains("WORKER_MEM=4864 and CONTROL_PLANE_MEM=4864"),
-            "{error:?}"
-        );
-    }
-
-    #[test]
-    fn an_installation_takes_4_gib_whatever_the_node_gets_later() {
-        let nodes = three(2048);
-        let error = compare_memory(&wanted(&nodes, true), 12_000).unwrap_err();
-        assert!(render(&error).contains("hardway install NODE"), "{error:?}");
-        assert!(compare_memory(&wanted(&nodes, false), 12_000).is_ok());
+    /// All of them are to run.
+    pub(in crate::cluster) fn wanted(nodes: &[Node], install: bool) -> Vec<Wanted<'_>> {
+        let wanted = nodes.iter().map(|node| Wanted {
+            node,
+            install,
+            start: true,
+        });
+        wanted.collect()
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 pub use self::look::{look, lost};
-use super::at_once::at_once;
+use super::at_once::at_most;
+use super::fit;
 use super::host::{self, Wanted};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -21,7 +22,7 @@ use crate::media::Iso;
 use crate::plan::{self, Plan};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
-use crate::topology::{Node, Topology};
+use crate::topology::{Node, NodeName, Topology};
 
 mod look;
 
@@ -74,12 +75,24 @@ pub fn install_named(
             interrupt: &Interrupt::install()?,
         };
         site.generate()?;
-        site.check_host(&to_install(&nodes))?;
+        site.check_host(&to_install(&nodes), &command(names))?;
         let medium = site.medium(options)?;
         let host = site.host(options, Some(&medium))?;
         site.install(&host, &nodes, &medium)?;
         Ok(start.elapsed())
     })
+}
+
+/// The nodes of these names that `up` and `install` can install.
+pub fn named(topology: &Topology, names: &[String]) -> Result<Vec<NodeName>> {
+    let nodes = chosen(topology, names)?;
+    virtual_only(topology)?;
+    Ok(nodes.iter().map(|node| node.name.clone()).collect())
+}
+
+/// The command that installs the nodes of these names.
+pub fn command(names: &[String]) -> String {
+    format!("install {}", names.join(" "))
 }
 
 fn none_runs(paths: &Paths, nodes: &[&Node]) -> Result<()> {
@@ -94,6 +107,7 @@ fn to_install<'a>(nodes: &[&'a Node]) -> Vec<Wanted<'a>> {
     let wanted = nodes.iter().map(|&node| Wanted {
         node,
         install: true,
+        start: false,
     });
     wanted.collect()
 }
@@ -123,9 +137,11 @@ impl Site<'_> {
         open(&iso, options)
     }
 
-    /// Whether the host has room for these machines.
-    pub(super) fn check_host(&self, wanted: &[Wanted<'_>]) -> Result<()> {
-        host::compare_memory(wanted, host::available_memory()?)?;
+    /// Whether the host has room for these machines. `command`: the one that takes --fit.
+    pub(super) fn check_host(&self, wanted: &[Wanted<'_>], command: &str) -> Result<()> {
+        if let Some(shortage) = fit::between(self.paths, wanted, host::available_memory()?) {
+            return Err(shortage.error(Some(command)));
+        }
         let state = self.paths.state();
         // Not made yet where nothing is to be changed.
         let there = if state.is_dir() {
@@ -155,7 +171,15 @@ impl Site<'_> {
         let bases = self.bases(host, nodes, medium);
         self.interrupt.check()?;
         let bases = bases?;
-        let results = at_once(nodes.iter().zip(&bases), |(&node, base)| {
+        let available = host::available_memory()?;
+        let side_by_side = host::installs_at_once(&to_install(nodes), available);
+        if side_by_side < nodes.len() {
+            self.progress.say(&format!(
+                "{available} MiB are free: {side_by_side} of {} nodes are installed at a time",
+                nodes.len()
+            ));
+        }
+        let results = at_most(side_by_side, nodes.iter().zip(&bases), |(&node, base)| {
             self.install_one(host, node, medium, base)
         });
         self.interrupt.check()?;
@@ -215,6 +239,7 @@ impl Site<'_> {
     }
 
     fn install_one(&self, host: &Host, node: &Node, medium: &Medium, base: &Base) -> Result<()> {
+        self.interrupt.check()?;
         let task = self.progress.task(node.name.as_str());
         task.stage("disk");
         install(

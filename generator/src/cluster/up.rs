@@ -185,13 +185,15 @@ impl Up<'_> {
             .map(|&node| Wanted {
                 node,
                 install: true,
+                start: true,
             })
             .chain(to_start.iter().map(|&node| Wanted {
                 node,
                 install: false,
+                start: true,
             }))
             .collect();
-        self.site.check_host(&wanted)?;
+        self.site.check_host(&wanted, "up")?;
         let cilium = self.site.topology.cni == Cni::Cilium;
         if cilium {
             cilium::helm()?;

@@ -34,6 +34,15 @@ impl Would {
         self.run(what, &[]);
     }
 
+    /// A step before all others, if there is one.
+    pub fn first(&mut self, what: Option<String>) {
+        let step = what.map(|what| Step {
+            what,
+            argv: Vec::new(),
+        });
+        self.steps.splice(0..0, step);
+    }
+
     /// A step for which this program runs.
     pub fn run(&mut self, what: impl Into<String>, argv: &[OsString]) {
         let words = argv.iter().map(|word| word.to_string_lossy().into_owned());

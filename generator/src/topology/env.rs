@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::problem::{Place, Problem, suggest};
 
-pub(super) const WORKER_MEM: &str = "WORKER_MEM";
+pub const WORKER_MEM: &str = "WORKER_MEM";
 pub(super) const WORKER_CPUS: &str = "WORKER_CPUS";
-pub(super) const CONTROL_PLANE_MEM: &str = "CONTROL_PLANE_MEM";
+pub const CONTROL_PLANE_MEM: &str = "CONTROL_PLANE_MEM";
 pub(super) const CONTROL_PLANE_CPUS: &str = "CONTROL_PLANE_CPUS";
 pub(super) const DISK_SIZE: &str = "DISK_SIZE";
 pub(super) const API_PORT: &str = "API_PORT";
@@ -98,6 +98,47 @@ pub(super) fn settings(
     settings
 }
 
+/// The text of cluster.env with these settings: each in the line that has its key, of which
+/// the rest stays, or else in a line at the end.
+pub(super) fn with_settings(text: &str, settings: &[(&'static str, u32)]) -> String {
+    let mut missing: Vec<_> = settings.to_vec();
+    let mut written = String::new();
+    for line in text.split_inclusive('\n') {
+        let key = assignment(line.trim_end())
+            .ok()
+            .flatten()
+            .map(|(key, _)| key);
+        let found = missing
+            .iter()
+            .position(|(known, _)| key.as_deref() == Some(known));
+        let Some((key, number)) = found.map(|at| missing.remove(at)) else {
+            written += line;
+            continue;
+        };
+        // It has the key and =, or it would be no assignment; numbers have no space.
+        let start = line.find('=').map_or(line.len(), |at| at + 1);
+        let end = line[start..]
+            .find(|c: char| c.is_whitespace())
+            .map_or(line.len(), |at| start + at);
+        // A key in quotes is written anew, without them.
+        written += match line[..start].trim().trim_start_matches("export").trim() {
+            plain if plain.strip_suffix('=') == Some(key) => &line[..start],
+            _ => "",
+        };
+        if !written.ends_with('=') {
+            written += &format!("{key}=");
+        }
+        written += &format!("{number}{}", &line[end..]);
+    }
+    for (key, number) in missing {
+        if !written.is_empty() && !written.ends_with('\n') {
+            written.push('\n');
+        }
+        written += &format!("{key}={number}\n");
+    }
+    written
+}
+
 fn example(key: &str) -> &'static str {
     match key {
         WORKER_MEM => "the memory in MiB, such as WORKER_MEM=8192",
@@ -150,5 +191,31 @@ fn assignment(line: &str) -> Result<Option<(String, String)>, (String, String)> 
             "there is more than one word in this line",
             "write KEY=VALUE, one a line",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_written_where_it_stands() {
+        let set =
+            |text: &str| with_settings(text, &[(CONTROL_PLANE_MEM, 2048), (WORKER_MEM, 1024)]);
+        assert_eq!(
+            set(
+                "# WORKER_MEM=1\nCONTROL_PLANE_MEM=8192 # much\nWORKER_CPUS=2\n export WORKER_MEM=\"4096\""
+            ),
+            "# WORKER_MEM=1\nCONTROL_PLANE_MEM=2048 # much\nWORKER_CPUS=2\n export WORKER_MEM=1024"
+        );
+        assert_eq!(set(""), "CONTROL_PLANE_MEM=2048\nWORKER_MEM=1024\n");
+        assert_eq!(
+            set("DISK_SIZE=20\nWORKER_MEM="),
+            "DISK_SIZE=20\nWORKER_MEM=1024\nCONTROL_PLANE_MEM=2048\n"
+        );
+        assert_eq!(
+            set("'WORKER_MEM=3072'\r\n"),
+            "WORKER_MEM=1024\r\nCONTROL_PLANE_MEM=2048\n"
+        );
     }
 }

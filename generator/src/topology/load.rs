@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -13,6 +14,7 @@ use super::input::{self, schema};
 use super::problem::{Place, Problem, Problems};
 use super::read::read;
 use super::types::Topology;
+use crate::file;
 use crate::report::WithHint;
 use crate::state::Paths;
 
@@ -33,12 +35,17 @@ pub struct Sources<'a> {
 
 /// Reads cluster.json, cluster.env and the environment.
 pub fn load(paths: &Paths) -> Result<Topology> {
+    load_with(paths, &[])
+}
+
+/// The same as if cluster.env had these settings.
+pub fn load_with(paths: &Paths, set: &[(&'static str, u32)]) -> Result<Topology> {
     let json_path = paths.cluster_json();
     let env_path = paths.cluster_env();
     let json = read_text(&json_path)?
         .ok_or_else(|| anyhow!("there is no {}", json_path.display()))
         .hint("run `hardway init`, or name the cluster's folder with --dir")?;
-    let env = read_text(&env_path)?.unwrap_or_default();
+    let env = env::with_settings(&read_text(&env_path)?.unwrap_or_default(), set);
     let environment = env::KEYS
         .into_iter()
         .filter_map(|key| Some((key, std::env::var_os(key)?)))
@@ -53,6 +60,16 @@ pub fn load(paths: &Paths) -> Result<Topology> {
         environment: &environment,
     })?;
     Ok(topology)
+}
+
+/// Writes these settings into cluster.env, where the rest stays as it is.
+pub fn write_settings(paths: &Paths, set: &[(&'static str, u32)]) -> Result<()> {
+    let path = paths.cluster_env();
+    let text = env::with_settings(&read_text(&path)?.unwrap_or_default(), set);
+    // A link stays one.
+    let path = path.canonicalize().unwrap_or(path);
+    let mode = fs::metadata(&path).map_or(0o644, |found| found.permissions().mode() & 0o777);
+    file::replace(&path, text.as_bytes(), mode)
 }
 
 /// A topology from text. Looks at the disk only to see whether the user's modules exist.

@@ -12,10 +12,10 @@ use super::types::Role;
 
 /// MiB. etcd and the API server hold about 1 GiB between them in an idle cluster;
 /// below this the kernel kills one of them.
-const MIN_CONTROL_PLANE_MEMORY: u32 = 2048;
+pub const MIN_CONTROL_PLANE_MEMORY: u32 = 2048;
 /// MiB. A kubelet evicts Pods when less than 100 MiB are free, and takes the
 /// system's own use as given.
-const MIN_WORKER_MEMORY: u32 = 1024;
+pub const MIN_WORKER_MEMORY: u32 = 1024;
 
 /// What a virtual machine has.
 pub(super) struct Size {

@@ -22,9 +22,13 @@ mod remote;
 mod types;
 
 pub use authority::Authority;
-pub use env::KEYS as ENVIRONMENT;
+pub use env::{CONTROL_PLANE_MEM, KEYS as ENVIRONMENT, WORKER_MEM};
 pub use input::schema;
-pub use load::{Sources, default_env, default_json, default_schema, find, load, parse};
+pub use load::{
+    Sources, default_env, default_json, default_schema, find, load, load_with, parse,
+    write_settings,
+};
+pub use machines::{MIN_CONTROL_PLANE_MEMORY, MIN_WORKER_MEMORY};
 pub use ports::{KUBELET_PORT, user_mode_kubelet_ports};
 pub use problem::Problems;
 pub use types::{

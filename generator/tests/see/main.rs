@@ -8,6 +8,7 @@
 mod api_server;
 mod apply;
 mod doctor;
+mod fit;
 mod logs;
 mod manners;
 mod shrink;

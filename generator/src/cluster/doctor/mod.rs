@@ -10,6 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use self::platform::{Program, sudo};
+use super::fit;
 use super::host::{self, Wanted};
 use super::table::Tone;
 use super::wait::words;
@@ -226,6 +227,7 @@ fn room(paths: &Paths, topology: &Topology) -> Vec<Check> {
         .map(|node| Wanted {
             node,
             install: !paths.node(&node.name).installed().is_file(),
+            start: true,
         })
         .collect();
     let lost = off
@@ -233,7 +235,7 @@ fn room(paths: &Paths, topology: &Topology) -> Vec<Check> {
         .find_map(|wanted| base::check(paths, topology, wanted.node).err());
     let mut checks = vec![
         match host::available_memory() {
-            Ok(available) => memory(&off, available),
+            Ok(available) => memory(paths, &off, available),
             Err(error) => Check::failed("memory", &error),
         },
         disk(paths, &off),
@@ -243,14 +245,14 @@ fn room(paths: &Paths, topology: &Topology) -> Vec<Check> {
     checks
 }
 
-fn memory(off: &[Wanted<'_>], available: u64) -> Check {
-    match host::compare_memory(off, available) {
-        Ok(()) if off.is_empty() => Check::ok("memory", "every machine runs already"),
-        Ok(()) => Check::ok(
+fn memory(paths: &Paths, off: &[Wanted<'_>], available: u64) -> Check {
+    match fit::between(paths, off, available) {
+        None if off.is_empty() => Check::ok("memory", "every machine runs already"),
+        None => Check::ok(
             "memory",
             format!("{available} MiB are free for {} machines", off.len()),
         ),
-        Err(error) => Check::failed("memory", &error),
+        Some(shortage) => Check::failed("memory", &shortage.error(Some("up"))),
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::{Options, Site, chosen, host_options, none_runs, open, requirements, to_install, used};
+use super::{
+    Options, Site, chosen, command, host_options, none_runs, open, requirements, to_install, used,
+};
 use crate::cluster::interrupt::Interrupt;
 use crate::cluster::progress::Progress;
 use crate::cluster::shrink::part_of_snapshots;
@@ -42,7 +44,7 @@ pub fn look(
         nix::compare(&files, &paths.hosts())?.len(),
         files.len()
     ));
-    site.check_host(&to_install(&nodes))?;
+    site.check_host(&to_install(&nodes), &command(names))?;
     match medium::look(paths, options)? {
         Ok(iso) => site.tell(&mut would, &nodes, &open(&iso, options)?, options)?,
         Err(how) => {

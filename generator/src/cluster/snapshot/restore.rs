@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::guests::{Guest, Guests};
 use super::record::Cluster;
 use super::{Ground, Kind, Name, Record, keys, pinned, settle};
+use crate::cluster::fit;
 use crate::cluster::host::{self, Wanted};
 use crate::cluster::members::listed;
 use crate::machine::images::Found;
@@ -196,10 +197,14 @@ impl<'a> Ground<'a> {
         let wanted = off.iter().map(|&node| Wanted {
             node,
             install: false,
+            start: true,
         });
         let wanted: Vec<Wanted<'_>> = wanted.collect();
-        if !wanted.is_empty() {
-            host::compare_memory(&wanted, host::available_memory()?)?;
+        // A snapshot fits machines of the size that it was saved with: no other would do.
+        if !wanted.is_empty()
+            && let Some(shortage) = fit::between(self.paths, &wanted, host::available_memory()?)
+        {
+            return Err(shortage.error(None));
         }
         for node in off {
             process::ports_free(self.topology, node)?;

@@ -1,0 +1,80 @@
+//! `--fit`: where the host has too little memory, sizes that fit, and on with the verb.
+
+use std::io::{IsTerminal, stdin};
+
+use anyhow::Result;
+
+use super::confirm::{self, Question};
+use crate::cluster::{fit, lock};
+use crate::state::Paths;
+use crate::topology::{self, NodeName, Topology};
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Fit {
+    /// Where the host has too little memory, write smaller sizes into cluster.env, and go on
+    #[arg(long)]
+    fit: bool,
+}
+
+/// What the host is to have room for.
+pub(super) struct Demand<'a> {
+    pub install: &'a [NodeName],
+    pub start: &'a [NodeName],
+    /// The command that would take --fit.
+    pub command: &'a str,
+    /// Whether a person at a terminal may be asked.
+    pub ask: bool,
+}
+
+impl Fit {
+    /// The topology to go on with: with other sizes where those that it has do not fit, and
+    /// the user said --fit or says yes. An error where nothing fits, or neither was said.
+    pub(super) fn fitted(
+        self,
+        paths: &Paths,
+        topology: Topology,
+        demand: &Demand<'_>,
+    ) -> Result<Topology> {
+        let Some(shortage) = fit::shortage(paths, &topology, demand.install, demand.start)? else {
+            return Ok(topology);
+        };
+        let asks = demand.ask && stdin().is_terminal();
+        if shortage.sizes.is_empty() || !self.fit && !asks {
+            return Err(shortage.error(Some(demand.command)));
+        }
+        lock::check(paths)?;
+        if !self.fit {
+            confirm::confirm(&Question {
+                title: &format!("{}. This would fit:", shortage.reason),
+                targets: &shortage.lines(),
+                goal: "to write it into cluster.env and go on",
+                hint: "",
+            })?;
+        }
+        eprint!("{}", shortage.write(paths)?);
+        topology::load(paths)
+    }
+
+    /// The same for a dry run, with what would be written, in words.
+    pub(super) fn would_fit(
+        self,
+        paths: &Paths,
+        topology: Topology,
+        demand: &Demand<'_>,
+    ) -> Result<(Topology, Option<String>)> {
+        if !self.fit {
+            return Ok((topology, None));
+        }
+        let Some(shortage) = fit::shortage(paths, &topology, demand.install, demand.start)? else {
+            return Ok((topology, None));
+        };
+        if shortage.sizes.is_empty() {
+            return Err(shortage.error(None));
+        }
+        let step = format!("write {} into cluster.env", shortage.settings());
+        Ok((
+            topology::load_with(paths, &shortage.settings_list())?,
+            Some(step),
+        ))
+    }
+}

@@ -1,0 +1,226 @@
+//! Where the host has less memory than the machines ask for: what would fit, and going on
+//! with it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::Cluster;
+
+fn nobody(_: &str, _: &str, _: &str) -> (u16, Value) {
+    (404, json!({ "message": "not found" }))
+}
+
+const ENV: &str = "\
+# Sizes: 8 GiB each.
+CONTROL_PLANE_MEM=8192
+export WORKER_MEM=8192 # MiB
+DISK_SIZE=8
+API_PORT=16443
+";
+
+/// alpha and sigma, none of them installed.
+fn large() -> Cluster {
+    let cluster = Cluster::generated(&["sigma"], nobody);
+    fs::write(cluster.paths.cluster_env(), ENV).unwrap();
+    cluster
+}
+
+fn env(cluster: &Cluster) -> String {
+    fs::read_to_string(cluster.paths.cluster_env()).unwrap()
+}
+
+/// Exit code, stdout and stderr on a host with so many MiB.
+fn with(cluster: &Cluster, memory: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = cluster.command(arguments);
+    said(cluster, command.env("HARDWAY_MEMORY", memory))
+}
+
+fn said(cluster: &Cluster, command: &mut Command) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        text.replace(cluster.paths.dir.to_str().unwrap(), "[cluster]")
+    };
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+const UP: [&str; 3] = ["up", "--iso", "/nowhere.iso"];
+const WROTE: &str = "\
+wrote into [cluster]/cluster.env:
+  CONTROL_PLANE_MEM=5888 (was 8192)
+  WORKER_MEM=5888 (was 8192)
+";
+const FITTED: &str = "\
+# Sizes: 8 GiB each.
+CONTROL_PLANE_MEM=5888
+export WORKER_MEM=5888 # MiB
+DISK_SIZE=8
+API_PORT=16443
+";
+
+#[test]
+fn without_a_terminal_the_hint_is_fit() {
+    let cluster = large();
+    let hint = |command: &str, sizes: &str| {
+        format!(
+            "hint: run `hardway {command} --fit`: it writes {sizes} into cluster.env and goes on; \
+             or stop other programs\n"
+        )
+    };
+    for arguments in [&UP[..], &["up", "--yes"]] {
+        let (code, stdout, stderr) = with(&cluster, "12288", arguments);
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        assert_eq!(
+            stderr,
+            "error: the host has too little memory: 2 machines ask for 16640 MiB, and 12288 MiB \
+             are free\n"
+                .to_owned()
+                + &hint("up", "CONTROL_PLANE_MEM=5888 and WORKER_MEM=5888")
+        );
+    }
+    let (code, _, stderr) = with(&cluster, "6000", &["install", "sigma"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        stderr,
+        "error: the host has too little memory: an installation takes 8320 MiB, and 6000 MiB are \
+         free\n"
+            .to_owned()
+            + &hint("install sigma", "WORKER_MEM=5632")
+    );
+    assert_eq!(env(&cluster), ENV);
+}
+
+#[test]
+fn fit_writes_what_fits_and_goes_on() {
+    let cluster = large();
+    let (code, stdout, stderr) = with(&cluster, "12288", &["up", "--dry-run", "--fit"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        stdout,
+        "would write CONTROL_PLANE_MEM=5888 and WORKER_MEM=5888 into cluster.env\n\
+         would install and start alpha and sigma\n"
+    );
+    assert_eq!(env(&cluster), ENV);
+
+    let (code, _, stderr) = with(&cluster, "12288", &[&UP[..], &["--fit"]].concat());
+    assert_eq!(code, 1);
+    let rest = stderr.strip_prefix(WROTE).unwrap_or_default();
+    assert!(rest.contains("/nowhere.iso"), "it goes on: {stderr}");
+    assert_eq!(env(&cluster), FITTED);
+
+    // The next run has these sizes too, and --fit has nothing more to do.
+    let (_, _, stderr) = with(&cluster, "12288", &[&UP[..], &["--fit"]].concat());
+    assert!(
+        stderr.starts_with("error: ") && stderr.contains("/nowhere.iso"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn on_a_terminal_a_yes_will_do() {
+    let cluster = large();
+    let answered = |word: &str| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/see/answer.exp");
+        let hardway = cluster.command(&UP);
+        let mut command = Command::new("expect");
+        command.arg("-f").arg(script).arg(word);
+        command
+            .arg(hardway.get_program())
+            .args(hardway.get_args())
+            .env("HARDWAY_MEMORY", "12288");
+        let (code, stdout, _) = said(&cluster, &mut command);
+        (code, stdout.replace('\r', ""))
+    };
+    let asked = "\
+the host has too little memory: 2 machines ask for 16640 MiB, and 12288 MiB are free. This would fit:
+  CONTROL_PLANE_MEM=5888 (now 8192)
+  WORKER_MEM=5888 (now 8192)
+Type yes to write it into cluster.env and go on: ";
+    let (code, text) = answered("no");
+    assert_eq!(code, 1);
+    assert!(
+        text.ends_with(&format!(
+            "{asked}no\nerror: not confirmed: nothing was changed\n"
+        )),
+        "{text}"
+    );
+    assert_eq!(env(&cluster), ENV);
+    let (code, text) = answered("yes");
+    assert_eq!(code, 1);
+    let (_, rest) = text
+        .split_once(&format!("{asked}yes\n{WROTE}"))
+        .unwrap_or_default();
+    assert!(rest.contains("/nowhere.iso"), "it goes on: {text}");
+    assert_eq!(env(&cluster), FITTED);
+}
+
+/// A machine that runs has its memory already.
+#[test]
+fn only_what_does_not_run_is_asked_about() {
+    let mut cluster = large();
+    cluster.silent_machine("alpha");
+    let (code, _, stderr) = with(&cluster, "6000", &UP);
+    assert_eq!(code, 1);
+    assert_eq!(
+        stderr,
+        "error: the host has too little memory: sigma asks for 8320 MiB, and 6000 MiB are free\n\
+         hint: run `hardway up --fit`: it writes WORKER_MEM=5632 into cluster.env and goes on; or \
+         stop other programs\n"
+    );
+}
+
+#[test]
+fn where_no_size_fits_nothing_is_written() {
+    let cluster = large();
+    for (memory, hint) in [
+        (
+            "4000",
+            "stop other programs until 4224 MiB are free: an installation takes that much",
+        ),
+        ("many", ""),
+    ] {
+        let (code, stdout, stderr) = with(&cluster, memory, &["up", "--fit"]);
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        match hint {
+            "" => assert_eq!(
+                stderr,
+                "error: HARDWAY_MEMORY=\"many\" is not a whole number of MiB\n\
+                 hint: write a number, such as HARDWAY_MEMORY=12288, or unset HARDWAY_MEMORY\n"
+            ),
+            hint => assert_eq!(
+                stderr,
+                format!(
+                    "error: the host has too little memory: 2 machines ask for 16640 MiB, and \
+                     {memory} MiB are free\nhint: {hint}\n"
+                )
+            ),
+        }
+        assert_eq!(env(&cluster), ENV);
+    }
+}
+
+/// The environment wins over cluster.env: what it sets is not written there in vain.
+#[test]
+fn what_the_environment_sets_stays() {
+    let cluster = large();
+    let mut command = cluster.command(&["up"]);
+    let command = command
+        .env("HARDWAY_MEMORY", "12288")
+        .env("WORKER_MEM", "8192");
+    let (code, _, stderr) = said(&cluster, command);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.ends_with(
+            "hint: run `hardway up --fit`: it writes CONTROL_PLANE_MEM=3840 into cluster.env and \
+             goes on; or stop other programs\n"
+        ),
+        "{stderr}"
+    );
+}
