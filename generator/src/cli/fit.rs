@@ -11,7 +11,8 @@ use crate::topology::{self, NodeName, Topology};
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Fit {
-    /// Where the host has too little memory, write smaller sizes into cluster.env, and go on
+    /// Where the host has too little memory, write smaller sizes into cluster.env, and go on.
+    /// HARDWAY_MEMORY=MIB says how much the machines may take, in the place of what is free
     #[arg(long)]
     fit: bool,
 }
@@ -20,29 +21,30 @@ pub(super) struct Fit {
 pub(super) struct Demand<'a> {
     pub install: &'a [NodeName],
     pub start: &'a [NodeName],
-    /// The command that would take --fit.
-    pub command: &'a str,
     /// Whether a person at a terminal may be asked.
     pub ask: bool,
 }
 
 impl Fit {
     /// The topology to go on with: with other sizes where those that it has do not fit, and
-    /// the user said --fit or says yes. An error where nothing fits, or neither was said.
+    /// the user said --fit or says yes. Otherwise the same: the verb itself refuses it then,
+    /// after what it checks before.
     pub(super) fn fitted(
         self,
         paths: &Paths,
         topology: Topology,
         demand: &Demand<'_>,
     ) -> Result<Topology> {
-        let Some(shortage) = fit::shortage(paths, &topology, demand.install, demand.start)? else {
+        let asks = demand.ask && stdin().is_terminal();
+        if !self.fit && !asks {
+            return Ok(topology);
+        }
+        // Another run's machines take memory for as long as it works.
+        lock::check(paths)?;
+        let shortage = fit::shortage(paths, &topology, demand.install, demand.start)?;
+        let Some(shortage) = shortage.filter(|shortage| !shortage.sizes.is_empty()) else {
             return Ok(topology);
         };
-        let asks = demand.ask && stdin().is_terminal();
-        if shortage.sizes.is_empty() || !self.fit && !asks {
-            return Err(shortage.error(Some(demand.command)));
-        }
-        lock::check(paths)?;
         if !self.fit {
             confirm::confirm(&Question {
                 title: &format!("{}. This would fit:", shortage.reason),

@@ -57,7 +57,6 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let demand = Demand {
         install: &changes.install,
         start: &[&changes.install[..], &changes.start].concat(),
-        command: "up",
         ask: !args.manners.yes,
     };
     let from = args.from.as_ref().map(|name| Wish {

@@ -15,6 +15,13 @@ fn stand_in(folder: &Path, script: &str) {
     fs::set_permissions(&nix, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// A flake in a work tree: outside of one no key is written.
+fn flake(folder: &Path) {
+    fs::write(folder.join("flake.nix"), "{ }").unwrap();
+    fs::write(folder.join(".gitignore"), ".hardway/\n").unwrap();
+    fs::create_dir(folder.join(".git")).unwrap();
+}
+
 /// `hardway install sigma --iso flake` with only the stand-in on the PATH.
 fn install(place: &Place) -> Ended {
     let output = place
@@ -29,7 +36,7 @@ fn install(place: &Place) -> Ended {
 fn nix_builds_the_installer_of_the_architecture() {
     let place = Place::new();
     let folder = place.folder.path();
-    fs::write(folder.join("flake.nix"), "{ }").unwrap();
+    flake(folder);
     let built = folder.join("built");
     fs::create_dir_all(built.join("iso")).unwrap();
     fs::write(built.join("iso/nixos.iso"), "no image\n".repeat(10_000)).unwrap();
@@ -61,7 +68,7 @@ fn what_stands_in_the_way() {
     let folder = place.folder.path();
     let mut said = Vec::new();
     said.push(install(&place).stderr);
-    fs::write(folder.join("flake.nix"), "{ }").unwrap();
+    flake(folder);
     said.push(install(&place).stderr);
     stand_in(folder, "echo 'error: no such attribute' >&2; exit 1");
     said.push(install(&place).stderr);
