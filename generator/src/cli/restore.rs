@@ -46,7 +46,12 @@ impl Wish<'_> {
     }
 
     pub(super) fn restore(self, paths: &Paths, topology: &Topology) -> Result<Restored> {
-        snapshot::restore(paths, topology, self.name, self.with_pki, self.wait)
+        let Self {
+            name,
+            with_pki,
+            wait,
+        } = self;
+        snapshot::restore(paths, topology, name, with_pki, wait, snapshot::STALL)
     }
 
     /// What was done.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::manners::{Look, Manners};
 use super::{Global, print, restore};
 use crate::cluster::seconds;
-use crate::cluster::snapshot::{self, Name, Record};
+use crate::cluster::snapshot::{self, Name, Record, STALL};
 
 /// Save the whole cluster, go back to it, list, show, delete
 #[derive(Debug, clap::Args)]
@@ -70,7 +70,14 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             if !look.goes_on("", || snapshot::look_save(&paths, &topology, name, *cold))? {
                 return Ok(ExitCode::SUCCESS);
             }
-            let saved = snapshot::save(&paths, &topology, name, description.as_deref(), *cold)?;
+            let saved = snapshot::save(
+                &paths,
+                &topology,
+                name,
+                description.as_deref(),
+                *cold,
+                STALL,
+            )?;
             let count = saved.record.cluster.generation.len();
             let text = match saved.paused {
                 Some(paused) => format!(
@@ -90,6 +97,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         // Above.
         Action::Restore(_) => {}
         Action::List { json } => {
+            snapshot::finish_undo(&paths)?;
             let records = Record::all(&paths)?;
             if *json {
                 print::json(&records)?;
@@ -113,7 +121,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             if manners.goes_on("", &goal, &command, || {
                 snapshot::look_delete(&paths, &topology, name)
             })? {
-                snapshot::delete(&paths, &topology, name)?;
+                snapshot::delete(&paths, &topology, name, STALL)?;
                 let text = format!("deleted {name}\n");
                 manners.look.tell(&text, json!({ "deleted": name }))?;
             }

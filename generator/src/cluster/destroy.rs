@@ -50,7 +50,7 @@ pub fn destroy(paths: &Paths) -> Result<bool> {
     if !paths.state().is_dir() {
         return Ok(false);
     }
-    lock::hold(paths, "destroy", || {
+    lock::hold_only(paths, "destroy", || {
         for (node, machine) in machines::running(paths)? {
             machine
                 .kill()

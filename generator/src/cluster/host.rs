@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 
 use crate::machine::argv::INSTALL_MEMORY;
+use crate::machine::disk;
 use crate::report::WithHint;
 use crate::topology::Node;
 
@@ -169,9 +170,7 @@ fn free_memory() -> Result<u64> {
 
 /// Room for this user in the file system of `folder`, in GiB.
 pub(super) fn free_disk(folder: &Path) -> Result<u64> {
-    let found = rustix::fs::statvfs(folder)
-        .with_context(|| format!("cannot ask for the free space of {}", folder.display()))?;
-    Ok((found.f_bavail.saturating_mul(found.f_frsize)) >> 30)
+    Ok(disk::room(folder)? >> 30)
 }
 
 #[cfg(test)]

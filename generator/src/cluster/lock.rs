@@ -16,8 +16,17 @@ use crate::report::{Hint, WithHint};
 use crate::state::Paths;
 
 /// Runs `body` while no other run of `hardway` changes this cluster. Makes the state folder,
-/// and finishes what a run that was killed can't be left with.
+/// and finishes what an earlier run, killed or in vain, can't be left with.
 pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    hold_only(paths, verb, || {
+        snapshot::settle_keys(paths)?;
+        snapshot::undo(paths);
+        body()
+    })
+}
+
+/// As [`hold`], whatever an earlier run has left.
+pub fn hold_only<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     paths.create_state()?;
     let path = paths.lock();
     let mut lock = RwLock::new(open(&path)?);
@@ -43,7 +52,7 @@ pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> R
         ))
         .hint("run the command again");
     }
-    let result = snapshot::settle_keys(paths).and_then(|()| body());
+    let result = body();
     // Nobody holds it from here: say so to those who look into the file.
     let _ = guard.set_len(0);
     result

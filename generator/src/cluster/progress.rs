@@ -3,6 +3,7 @@
 //!
 //! All of it goes to stderr; results go to stdout. No colours, so NO_COLOR has nothing to turn off.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -92,6 +93,16 @@ impl Task<'_> {
                 name: stage.to_owned(),
                 since: Instant::now(),
             });
+        }
+    }
+
+    /// How far the stage is, for who watches it on a terminal.
+    pub(super) fn amount(&self, amount: impl Display) {
+        let Some(bar) = &self.bar else { return };
+        if let Ok(current) = self.current.lock()
+            && let Some(stage) = &*current
+        {
+            bar.set_message(format!("{} {amount}", stage.name));
         }
     }
 

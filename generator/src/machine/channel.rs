@@ -76,27 +76,47 @@ impl Channel {
     /// The next line, which is JSON.
     pub(super) fn receive(&mut self, deadline: Instant) -> Result<Value> {
         let line = self.line(deadline)?;
-        serde_json::from_slice(&line).with_context(|| {
-            let said = String::from_utf8_lossy(&line);
+        self.parse(&line)
+    }
+
+    /// The next line, which is JSON; none where it has not come by `until`.
+    pub(super) fn receive_by(&mut self, until: Instant) -> Result<Option<Value>> {
+        let line = self.line_by(until)?;
+        line.map(|line| self.parse(&line)).transpose()
+    }
+
+    fn parse(&self, line: &[u8]) -> Result<Value> {
+        serde_json::from_slice(line).with_context(|| {
+            let said = String::from_utf8_lossy(line);
             format!("{} said {:?}", self.path.display(), said.trim())
         })
     }
 
     /// The next line, with its end.
     pub(super) fn line(&mut self, deadline: Instant) -> Result<Vec<u8>> {
+        self.line_by(deadline)?
+            .ok_or_else(no_answer)
+            .with_context(|| format!("waited for an answer on {}", self.path.display()))
+    }
+
+    /// The same; none where it has not come by `until`.
+    fn line_by(&mut self, until: Instant) -> Result<Option<Vec<u8>>> {
         let mut searched = 0;
         loop {
             if let Some(end) = self.pending[searched..]
                 .iter()
                 .position(|byte| *byte == b'\n')
             {
-                return Ok(self.pending.drain(..=searched + end).collect());
+                return Ok(Some(self.pending.drain(..=searched + end).collect()));
             }
             searched = self.pending.len();
             if searched > LONGEST_LINE {
                 bail!("{} sends a line without an end", self.path.display());
             }
-            self.stream.set_read_timeout(Some(self.left(deadline)?))?;
+            let Ok(left) = left(until) else {
+                return Ok(None);
+            };
+            self.stream.set_read_timeout(Some(left))?;
             let mut block = [0; 64 << 10];
             match self.stream.read(&mut block) {
                 Ok(0) => bail!("{} was closed by the other side", self.path.display()),
@@ -113,17 +133,17 @@ impl Channel {
             }
         }
     }
+}
 
-    fn left(&self, deadline: Instant) -> Result<Duration> {
-        left(deadline).with_context(|| format!("waited for an answer on {}", self.path.display()))
-    }
+fn no_answer() -> anyhow::Error {
+    anyhow!("no answer within the limit")
 }
 
 /// The time until `deadline`; an error once it has passed.
-fn left(deadline: Instant) -> Result<Duration> {
+pub(super) fn left(deadline: Instant) -> Result<Duration> {
     Some(deadline.saturating_duration_since(Instant::now()))
         .filter(|left| !left.is_zero())
-        .ok_or_else(|| anyhow!("no answer within the limit"))
+        .ok_or_else(no_answer)
 }
 
 /// The `return` of a reply, `None` for what is no reply; its `error` becomes one here.

@@ -134,6 +134,13 @@ fn remove(file: &Path) -> Result<()> {
     }
 }
 
+/// Room for this user in the file system of `folder`, in bytes.
+pub(crate) fn room(folder: &Path) -> Result<u64> {
+    let found = rustix::fs::statvfs(folder)
+        .with_context(|| format!("cannot ask for the free space of {}", folder.display()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Runs the `qemu-img` beside this QEMU, or the one on the PATH.
 pub(super) fn qemu_img(
     qemu: &Path,

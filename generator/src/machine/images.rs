@@ -9,21 +9,28 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::disk::{images_program, qemu_img};
-use super::process;
+use self::held::{info, size};
+use self::job::{JOB, run_job};
+use super::disk::{self, images_program};
+use super::movement::{Amount, SHORT_STALL, Stalled, Total, Watch, log};
+use super::process::{self, Running};
 use super::qmp::Qmp;
+use super::tool;
 use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::NodeName;
 
+mod held;
+mod job;
+
 /// The images' names as block nodes (see argv.rs). The first holds the memory.
 const NAMES: [&str; 2] = ["disk", "variables"];
 
-/// How long QEMU may work on one snapshot: it writes or reads a guest's whole memory.
-const LIMIT: Duration = Duration::from_secs(600);
+/// With less room than this, in bytes, a file system counts as full.
+const FULL: u64 = 16 << 20;
+
 const DYING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -32,11 +39,27 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Images {
     paths: Paths,
     node: NodeName,
-    /// QEMU's answers, while it runs. It serves nobody else meanwhile.
-    qmp: Option<Qmp>,
+    /// While it runs.
+    reached: Option<Reached>,
+    /// The guest stands still: QEMU's processor time is its own work.
+    paused: bool,
+    /// Something may have been loaded since the guest ran last.
+    loaded: bool,
+    /// How long nothing may move.
+    stall: Duration,
     qemu: PathBuf,
     files: [PathBuf; 2],
 }
+
+/// A QEMU that runs, and its answers. It serves nobody else meanwhile.
+#[derive(Debug)]
+struct Reached {
+    machine: Running,
+    qmp: Qmp,
+}
+
+/// Gets to know how far a piece of work is.
+pub type Tell<'a> = dyn Fn(Amount) + 'a;
 
 /// Where a snapshot of some name is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,22 +74,60 @@ pub enum Found {
 }
 
 impl Images {
-    /// `qemu`: whose qemu-img works on the images of a machine that is off.
-    pub fn of(qemu: &Path, paths: &Paths, node: &NodeName) -> Result<Self> {
+    /// `qemu`: whose qemu-img works on the images of a machine that is off. `stall`: how
+    /// long to wait for QEMU while nothing moves (see movement.rs). `paused`: whether an
+    /// earlier run has paused the guest.
+    pub fn of(
+        qemu: &Path,
+        paths: &Paths,
+        node: &NodeName,
+        stall: Duration,
+        paused: bool,
+    ) -> Result<Self> {
         let files = paths.node(node);
-        Ok(Self {
+        let mut images = Self {
             paths: paths.clone(),
             node: node.clone(),
-            qmp: process::find(paths, node)
-                .map(|running| running.qmp())
-                .transpose()?,
+            reached: None,
+            paused,
+            loaded: paused,
+            stall,
             qemu: qemu.to_owned(),
             files: [files.disk(), files.firmware_variables()],
-        })
+        };
+        images.reach()?;
+        Ok(images)
+    }
+
+    /// Connects to QEMU if it runs.
+    fn reach(&mut self) -> Result<()> {
+        self.reached = None;
+        let Some(machine) = process::find(&self.paths, &self.node) else {
+            return Ok(());
+        };
+        let mut watch = self.watch(machine.pid(), !self.paused);
+        let connected = machine.qmp_while(&mut || watch.check("QEMU to answer"));
+        let qmp = self.noting_stalls(connected)?;
+        self.reached = Some(Reached { machine, qmp });
+        Ok(())
+    }
+
+    fn watch(&self, pid: i32, guest_runs: bool) -> Watch {
+        Watch::new(pid, &self.paths.node(&self.node), guest_runs, self.stall)
+    }
+
+    /// What has stood still once is not waited for as long again.
+    fn noting_stalls<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result
+            && stalled(error)
+        {
+            self.stall = self.stall.min(SHORT_STALL);
+        }
+        result
     }
 
     pub fn running(&self) -> bool {
-        self.qmp.is_some()
+        self.reached.is_some()
     }
 
     /// What works on each image of a machine that is off, after the image's name:
@@ -83,82 +144,137 @@ impl Images {
     }
 
     /// Looks again whether the machine runs: QEMU may have died, or been started, since.
+    /// Jobs that an earlier run left come to their end first.
     pub fn look_again(&mut self) -> Result<()> {
-        if let Some(qmp) = &mut self.qmp {
-            if qmp.execute("query-status", &json!({})).is_ok() {
-                return Ok(());
+        if self.reached.is_some() {
+            match self.finish_jobs() {
+                Ok(()) => return Ok(()),
+                Err(error) if stalled(&error) => return Err(error),
+                Err(_) => {}
             }
-            self.qmp = None;
         }
         // A killed QEMU holds its images until its memory is given back.
         let deadline = Instant::now() + DYING;
-        while let Some(running) = process::find(&self.paths, &self.node) {
-            match running.qmp() {
-                Ok(qmp) => {
-                    self.qmp = Some(qmp);
-                    return Ok(());
-                }
-                Err(error) if Instant::now() >= deadline => return Err(error),
+        loop {
+            match self.reach() {
+                Ok(()) => return self.finish_jobs(),
+                Err(error) if stalled(&error) || Instant::now() >= deadline => return Err(error),
                 Err(_) => sleep(PAUSE),
             }
+        }
+    }
+
+    fn finish_jobs(&mut self) -> Result<()> {
+        while self.reached.is_some() {
+            let jobs = self.ask("query-jobs")?;
+            let jobs = jobs.as_array().context("QEMU lists no jobs")?;
+            let ours = |job: &&Value| job["id"].as_str().is_some_and(|id| id.starts_with(JOB));
+            let (done, working): (Vec<&Value>, Vec<&Value>) = jobs
+                .iter()
+                .filter(ours)
+                .partition(|job| job["status"] == "concluded");
+            for job in done {
+                self.execute("job-dismiss", &json!({ "id": job["id"] }))?;
+            }
+            if working.is_empty() {
+                break;
+            }
+            sleep(PAUSE);
         }
         Ok(())
     }
 
+    fn ask(&mut self, command: &str) -> Result<Value> {
+        self.execute(command, &json!({}))
+    }
+
+    /// Runs a command of QMP, waiting as long as something moves. `Null` where the machine
+    /// is off.
+    fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+        let Some(pid) = self.pid() else {
+            return Ok(Value::Null);
+        };
+        let mut watch = self.watch(pid, !self.paused);
+        let what = format!("QEMU's {command}");
+        let answer = match &mut self.reached {
+            Some(Reached { qmp, .. }) => {
+                qmp.execute_while(command, arguments, &mut || watch.check(&what))
+            }
+            None => return Ok(Value::Null),
+        };
+        self.noting_stalls(answer)
+    }
+
+    fn pid(&self) -> Option<i32> {
+        self.reached.as_ref().map(|reached| reached.machine.pid())
+    }
+
     /// Stops the guest's processors. Nothing where the machine is off.
     pub fn pause(&mut self) -> Result<()> {
-        match &mut self.qmp {
-            Some(qmp) => qmp.execute("stop", &json!({})).map(drop),
-            None => Ok(()),
-        }
+        self.paused = true;
+        self.ask("stop").map(drop)
     }
 
     /// The guest's processors go on. Nothing where the machine is off.
     pub fn resume(&mut self) -> Result<()> {
-        match &mut self.qmp {
-            Some(qmp) => qmp.execute("cont", &json!({})).map(drop),
-            None => Ok(()),
-        }
+        self.ask("cont")?;
+        (self.paused, self.loaded) = (false, false);
+        Ok(())
     }
 
     /// Saves the machine as it is now; with its memory where it runs.
-    pub fn save(&mut self, tag: &str) -> Result<()> {
-        match &mut self.qmp {
-            Some(qmp) => job(
-                qmp,
-                "snapshot-save",
-                json!({ "tag": tag, "vmstate": NAMES[0], "devices": NAMES }),
-            )
-            .hint("check whether the disk of the cluster's folder is full"),
-            None => self.each_file("-c", tag),
+    pub fn save(&mut self, tag: &str, tell: &Tell<'_>) -> Result<()> {
+        if !self.running() {
+            let saved = self.each_file("-c", tag);
+            return self.if_full(saved);
         }
+        let memory = self.ask("query-memory-size-summary")?;
+        let total = Total::AtMost(memory["base-memory"].as_u64().unwrap_or(0));
+        let arguments = json!({ "tag": tag, "vmstate": NAMES[0], "devices": NAMES });
+        let saved = self.job("snapshot-save", arguments, &|watch| {
+            let done = watch.written();
+            tell(Amount { done, total });
+        });
+        self.if_full(saved)
     }
 
     /// Brings the machine back to what it was; it is paused then, or off.
-    pub fn load(&mut self, tag: &str) -> Result<()> {
-        match &mut self.qmp {
-            Some(qmp) => job(
-                qmp,
-                "snapshot-load",
-                json!({ "tag": tag, "vmstate": NAMES[0], "devices": NAMES }),
-            ),
-            None => self.each_file("-a", tag),
+    pub fn load(&mut self, tag: &str, tell: &Tell<'_>) -> Result<()> {
+        if !self.running() {
+            return self.each_file("-a", tag);
         }
+        // QEMU ends with a segmentation fault where its flash is loaded twice and the guest
+        // did not run in between (pflash_cfi01.c in 7.2 registers two handlers and keeps one).
+        if self.loaded {
+            self.ask("cont")?;
+            self.ask("stop")?;
+        }
+        self.loaded = true;
+        let [memory, _] = self.held(tag)?;
+        let total = memory.map_or(Total::Unknown, Total::About);
+        let arguments = json!({ "tag": tag, "vmstate": NAMES[0], "devices": NAMES });
+        self.job("snapshot-load", arguments, &|watch| {
+            let done = watch.read();
+            tell(Amount { done, total });
+        })
     }
 
     /// Removes the snapshot from the images that have it.
-    pub fn delete(&mut self, tag: &str) -> Result<()> {
+    pub fn delete(&mut self, tag: &str, tell: &Tell<'_>) -> Result<()> {
         let held = self.held(tag)?;
         if held.iter().all(Option::is_none) {
             return Ok(());
         }
-        if let Some(qmp) = &mut self.qmp {
+        if self.running() {
             let arguments = json!({ "tag": tag, "devices": NAMES });
-            return job(qmp, "snapshot-delete", arguments);
+            return self.job("snapshot-delete", arguments, &|watch| {
+                let (done, total) = (watch.written(), Total::Unknown);
+                tell(Amount { done, total });
+            });
         }
         for (file, held) in self.files.iter().zip(held) {
             if held.is_some() {
-                snapshot(&self.qemu, "-d", tag, file)?;
+                self.snapshot("-d", tag, file)?;
             }
         }
         Ok(())
@@ -175,16 +291,71 @@ impl Images {
 
     fn each_file(&self, action: &str, tag: &str) -> Result<()> {
         for file in &self.files {
-            snapshot(&self.qemu, action, tag, file)?;
+            self.snapshot(action, tag, file)?;
         }
         Ok(())
     }
 
+    /// qemu-img works on one image of a machine that is off.
+    fn snapshot(&self, action: &str, tag: &str, file: &Path) -> Result<()> {
+        let mut watch = None;
+        let program = images_program(&self.qemu)?;
+        tool::ask_while(&program, arguments(action, tag, file), |pid| {
+            watch
+                .get_or_insert_with(|| self.watch(pid, false))
+                .check("qemu-img snapshot")
+        })
+        .map(drop)
+    }
+
+    /// Runs one of QEMU's jobs to its end, as long as something moves. QEMU's main loop does
+    /// the work, and answers nothing meanwhile; a job of this kind can't be cancelled.
+    fn job(&mut self, command: &str, arguments: Value, tell: &dyn Fn(&Watch)) -> Result<()> {
+        let Some(pid) = self.pid() else {
+            bail!("{}'s QEMU has ended", self.node);
+        };
+        let mut watch = self.watch(pid, !self.paused);
+        let files = self.paths.node(&self.node);
+        let result = match &mut self.reached {
+            Some(Reached { qmp, .. }) => run_job(qmp, command, arguments, &mut || {
+                watch.check(&format!("QEMU's {command}"))?;
+                tell(&watch);
+                Ok(())
+            }),
+            None => Ok(None),
+        };
+        match self.noting_stalls(result)? {
+            None => Ok(()),
+            Some(error) => Err(anyhow!(log(&files)).context(error))
+                .with_context(|| format!("QEMU's {command} failed")),
+        }
+    }
+
+    /// A failure on a full file system has its hint.
+    fn if_full(&self, result: Result<()>) -> Result<()> {
+        let folder = self.paths.state();
+        let Err(error) = result else { return Ok(()) };
+        let said = error.chain().any(|cause| {
+            let cause = cause.to_string();
+            ["No space left", "quota"]
+                .iter()
+                .any(|words| cause.contains(words))
+        });
+        match disk::room(&folder) {
+            Ok(room) if room < FULL || said => Err(error).hint(format!(
+                "make room on the file system of {}: it is full ({} MiB are free)",
+                folder.display(),
+                room >> 20
+            )),
+            _ => Err(error),
+        }
+    }
+
     /// The size of the memory in each image's snapshot of this name, where it has one.
     fn held(&mut self, tag: &str) -> Result<[Option<u64>; 2]> {
-        let infos = match &mut self.qmp {
-            Some(qmp) => {
-                let answer = qmp.execute("query-named-block-nodes", &json!({ "flat": true }))?;
+        let infos = match self.running() {
+            true => {
+                let answer = self.execute("query-named-block-nodes", &json!({ "flat": true }))?;
                 let nodes = answer.as_array().context("QEMU lists no block nodes")?;
                 NAMES.map(|name| {
                     let node = nodes.iter().find(|node| node["node-name"] == name);
@@ -192,71 +363,18 @@ impl Images {
                         .with_context(|| format!("QEMU has no block node {name}"))
                 })
             }
-            None => self.files.each_ref().map(|file| info(&self.qemu, file)),
+            false => self.files.each_ref().map(|file| info(&self.qemu, file)),
         };
         let [disk, variables] = infos.map(|info| size(info?, tag));
         Ok([disk?, variables?])
     }
 }
 
-#[derive(Deserialize)]
-struct Image {
-    #[serde(default)]
-    snapshots: Vec<Snapshot>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Snapshot {
-    name: String,
-    vm_state_size: u64,
-}
-
-fn size(info: Value, tag: &str) -> Result<Option<u64>> {
-    let image: Image = serde_json::from_value(info).context("QEMU describes an image oddly")?;
-    let found = image.snapshots.into_iter().find(|one| one.name == tag);
-    Ok(found.map(|snapshot| snapshot.vm_state_size))
-}
-
-fn info(qemu: &Path, file: &Path) -> Result<Value> {
-    let arguments = ["info".into(), "--output=json".into(), file.into()];
-    let text = qemu_img(qemu, arguments)?;
-    serde_json::from_str(&text).context("qemu-img's answer is no JSON")
-}
-
-fn snapshot(qemu: &Path, action: &str, tag: &str, file: &Path) -> Result<()> {
-    qemu_img(qemu, arguments(action, tag, file)).map(drop)
-}
-
 fn arguments(action: &str, tag: &str, file: &Path) -> [OsString; 4] {
     ["snapshot".into(), action.into(), tag.into(), file.into()]
 }
 
-/// Runs one of QEMU's jobs to its end. QEMU's main loop does the work, and answers
-/// nothing meanwhile; a job of this kind can't be cancelled.
-fn job(qmp: &mut Qmp, command: &str, mut arguments: Value) -> Result<()> {
-    // Another run may have left its job behind under its own name.
-    let id = format!("hardway-{}-{command}", std::process::id());
-    let deadline = Instant::now() + LIMIT;
-    arguments["job-id"] = json!(id);
-    qmp.execute(command, &arguments)?;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let jobs = qmp.execute_within("query-jobs", &json!({}), left)?;
-        let job = jobs
-            .as_array()
-            .and_then(|jobs| jobs.iter().find(|job| job["id"] == id))
-            .ok_or_else(|| anyhow!("QEMU forgot its job {id}"))?;
-        if job["status"] == "concluded" {
-            let error = job["error"].as_str().map(ToOwned::to_owned);
-            qmp.execute("job-dismiss", &json!({ "id": id }))?;
-            return error.map_or(Ok(()), |error| {
-                Err(anyhow!(error)).with_context(|| format!("QEMU's {command} failed"))
-            });
-        }
-        if left.is_zero() {
-            bail!("QEMU's {command} did not end within {} s", LIMIT.as_secs());
-        }
-        sleep(PAUSE);
-    }
+/// Whether QEMU was given up for standing still: it may go on later.
+pub fn stalled(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Stalled>().is_some()
 }

@@ -22,6 +22,7 @@ mod host;
 pub mod images;
 pub mod install;
 mod medium;
+pub mod movement;
 mod platform;
 mod port;
 pub mod process;

@@ -15,7 +15,7 @@ use serde_json::json;
 use self::identity::Identity;
 use super::agent::Agent;
 use super::argument::{quoted, script};
-use super::qmp::Qmp;
+use super::qmp::{GoOn, Qmp};
 use super::segment::{Link, Transport};
 use super::{Accelerator, Host, argv, install, port, segment};
 use crate::file;
@@ -26,6 +26,7 @@ use crate::topology::{Node, NodeName, Role, Topology};
 mod identity;
 mod usage;
 
+pub(super) use usage::Transfer;
 pub use usage::Usage;
 
 /// QEMU is in the background within a second; a loaded host may need longer.
@@ -197,7 +198,7 @@ fn launch(files: &NodePaths, yields: bool) -> Result<()> {
 }
 
 /// The last 20 lines of QEMU's log, without what it says of a port that has no peer on purpose.
-fn complaint(files: &NodePaths) -> String {
+pub(super) fn complaint(files: &NodePaths) -> String {
     let text = fs::read(files.qemu_log()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let drain = format!("{} has no peer", segment::DRAIN);
@@ -282,6 +283,11 @@ impl Running {
     /// QMP, with a limit for each step of it.
     pub fn qmp_within(&self, limit: Duration) -> Result<Qmp> {
         Qmp::connect_within(&self.socket("qmp"), limit)
+    }
+
+    /// QMP, waiting as long as `go_on` does not fail.
+    pub(super) fn qmp_while(&self, go_on: &mut GoOn<'_>) -> Result<Qmp> {
+        Qmp::connect_while(&self.socket("qmp"), go_on)
     }
 
     pub fn qmp(&self) -> Result<Qmp> {

@@ -3,12 +3,15 @@
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 /// For what takes a moment; a loaded host may need longer.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
+
+/// Between two questions whether to wait on.
+const SLICE: Duration = Duration::from_millis(200);
 
 /// The first executable file of that name on the PATH.
 pub(crate) fn search(program: impl AsRef<Path>) -> Option<PathBuf> {
@@ -30,6 +33,28 @@ where
     I: IntoIterator,
     I::Item: Into<OsString>,
 {
+    let deadline = Instant::now() + LIMIT;
+    ask_while(program, arguments, |_| match Instant::now() < deadline {
+        true => Ok(()),
+        false => bail!(
+            "{} did not answer within {} s",
+            program.display(),
+            LIMIT.as_secs()
+        ),
+    })
+}
+
+/// As [`ask`], waiting as long as `go_on`, which is given the program's process id, does
+/// not fail; then the program is killed.
+pub(super) fn ask_while<I>(
+    program: &Path,
+    arguments: I,
+    mut go_on: impl FnMut(i32) -> Result<()>,
+) -> Result<String>
+where
+    I: IntoIterator,
+    I::Item: Into<OsString>,
+{
     let name = program.display();
     let run = duct::cmd(program, arguments)
         .stdin_null()
@@ -43,9 +68,16 @@ where
         })
         .start()
         .with_context(|| format!("cannot run {name}"))?;
-    let Some(output) = run.wait_timeout(LIMIT)? else {
-        run.kill()?;
-        bail!("{name} did not answer within {} s", LIMIT.as_secs());
+    let pid = run.pids().first().copied().unwrap_or_default();
+    let pid = i32::try_from(pid)?;
+    let output = loop {
+        if let Some(output) = run.wait_timeout(SLICE)? {
+            break output;
+        }
+        if let Err(error) = go_on(pid) {
+            run.kill()?;
+            return Err(error);
+        }
     };
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);

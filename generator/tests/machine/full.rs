@@ -46,7 +46,8 @@ fn a_full_disk_during_a_save_leaves_nothing_half() {
     let told = render(&save(&bench, "one").unwrap_err());
     assert!(
         told.contains("QEMU's snapshot-save failed")
-            && told.ends_with("hint: check whether the disk of the cluster's folder is full\n"),
+            && told.contains("hint: make room on the file system of ")
+            && told.ends_with(" MiB are free)\n"),
         "{told}"
     );
     let nothing = || {

@@ -26,6 +26,7 @@ mod console;
 mod crafted;
 mod full;
 mod grow;
+mod slow;
 mod snapshot;
 
 /// From power-on to the firmware's shell, emulated on a loaded host.

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hardway::cluster::snapshot::{self, Kind, Name, Record};
+use hardway::cluster::snapshot::{self, Kind, Name, Record, STALL};
 use hardway::cluster::would::Would;
 use hardway::machine::argv::{self, Sockets};
 use hardway::machine::images::{Found, Images};
@@ -36,16 +36,30 @@ pub(super) fn cluster(bench: &Bench) -> Host {
     host
 }
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
 pub(super) fn save(bench: &Bench, text: &str) -> anyhow::Result<snapshot::Saved> {
-    snapshot::save(&bench.paths(), &bench.topology, &name(text), None, false)
+    snapshot::save(
+        &bench.paths(),
+        &bench.topology,
+        &name(text),
+        None,
+        false,
+        STALL,
+    )
 }
 
-fn restore(bench: &Bench, text: &str) -> anyhow::Result<snapshot::Restored> {
-    snapshot::restore(&bench.paths(), &bench.topology, &name(text), false, false)
+pub(super) fn restore(bench: &Bench, text: &str) -> anyhow::Result<snapshot::Restored> {
+    snapshot::restore(
+        &bench.paths(),
+        &bench.topology,
+        &name(text),
+        false,
+        false,
+        STALL,
+    )
 }
 
 pub(super) fn status(bench: &Bench, node: &str) -> Value {
@@ -55,7 +69,8 @@ pub(super) fn status(bench: &Bench, node: &str) -> Value {
 }
 
 pub(super) fn found(bench: &Bench, host: &Host, node: &str, tag: &str) -> Found {
-    let mut images = Images::of(&host.qemu, &bench.paths(), &bench.node(node).name).unwrap();
+    let (paths, node) = (bench.paths(), &bench.node(node).name);
+    let mut images = Images::of(&host.qemu, &paths, node, STALL, false).unwrap();
     images.find(tag).unwrap()
 }
 
@@ -183,7 +198,7 @@ fn a_snapshot_brings_both_machines_back_or_neither() {
         ]
     );
     assert_eq!(status(&bench, "hub"), "paused");
-    snapshot::delete(&bench.paths(), &bench.topology, &name("one")).unwrap();
+    snapshot::delete(&bench.paths(), &bench.topology, &name("one"), STALL).unwrap();
     for node in NODES {
         assert_eq!(found(&bench, &host, node, "hardway-one"), Found::Nowhere);
     }
@@ -276,7 +291,7 @@ fn a_qemu_that_dies_during_a_save_leaves_nothing_half() {
         killer.join().unwrap();
         let Err(error) = saved else {
             // It was through before the signal came: once more.
-            snapshot::delete(&paths, &bench.topology, &name("one")).unwrap();
+            snapshot::delete(&paths, &bench.topology, &name("one"), STALL).unwrap();
             continue;
         };
         assert!(render(&error).contains("east"), "{}", render(&error));

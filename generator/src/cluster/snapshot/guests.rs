@@ -2,19 +2,20 @@
 //! whatever happens in between. Running ones and such that are off are worked on alike.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
+use super::Ground;
 use crate::cluster::at_once::at_once;
-use crate::cluster::progress::Progress;
-use crate::machine::images::{Found, Images};
+use crate::machine::images::{Found, Images, Tell, stalled};
+use crate::machine::movement::Amount;
 use crate::report::render;
-use crate::state::Paths;
 use crate::topology::NodeName;
 
 /// The machines; those that have been paused go on when this value is dropped.
 pub(super) struct Guests<'a> {
-    progress: &'a Progress,
+    ground: Ground<'a>,
     paused: bool,
     pub(super) machines: Vec<Guest>,
 }
@@ -27,56 +28,68 @@ pub(super) struct Guest {
 impl<'a> Guests<'a> {
     /// Nothing is paused yet. `qemu`: whose qemu-img works on what is off.
     pub(super) fn open(
-        paths: &Paths,
+        ground: &Ground<'a>,
         qemu: &Path,
         nodes: impl IntoIterator<Item = NodeName>,
-        progress: &'a Progress,
     ) -> Result<Self> {
-        let machines = nodes.into_iter().map(|node| {
-            let images = Images::of(qemu, paths, &node)
+        let machines = at_once(nodes, |node| {
+            let images = Images::of(qemu, ground.paths, &node, ground.stall, false)
                 .with_context(|| format!("cannot reach {node}'s images"))?;
             Ok(Guest { node, images })
         });
         Ok(Self {
-            progress,
+            ground: *ground,
             paused: false,
-            machines: machines.collect::<Result<_>>()?,
+            machines: machines.into_iter().collect::<Result<_>>()?,
         })
     }
 
     pub(super) fn pause(&mut self) -> Result<()> {
         self.paused = true;
-        for guest in &mut self.machines {
-            let node = &guest.node;
-            let paused = guest.images.pause();
-            paused.with_context(|| format!("cannot pause {node}"))?;
-        }
-        Ok(())
+        let paused = at_once(&mut self.machines, |Guest { node, images }| {
+            images
+                .pause()
+                .with_context(|| format!("cannot pause {node}"))
+        });
+        paused.into_iter().collect()
     }
 
     /// Lets every guest go on.
     pub(super) fn resume(&mut self) -> Result<()> {
-        let mut result = Ok(());
-        for guest in &mut self.machines {
-            let node = &guest.node;
-            let resumed = guest.images.resume();
-            result = result.and(resumed.with_context(|| format!("cannot let {node} go on")));
-        }
-        result
+        let resumed = at_once(&mut self.machines, |Guest { node, images }| {
+            images
+                .resume()
+                .with_context(|| format!("cannot let {node} go on"))
+        });
+        resumed.into_iter().collect()
     }
 
-    /// Does the same on every machine at once. Each is brought to its end; of several
-    /// failures the last is the error, and the others are told.
+    /// Does the same on every machine at once. Each is brought to its end, also after
+    /// Ctrl-C; of several failures the last is the error, and the others are told.
     pub(super) fn each(
         &mut self,
         stage: &str,
-        work: impl Fn(&mut Guest) -> Result<()> + Sync,
+        work: impl Fn(&mut Guest, &Tell<'_>) -> Result<()> + Sync,
     ) -> Result<()> {
-        let progress = self.progress;
+        let Ground {
+            progress,
+            interrupt,
+            ..
+        } = self.ground;
+        let told = AtomicBool::new(false);
         let results = at_once(&mut self.machines, |guest| {
             let task = progress.task(guest.node.as_str());
             task.stage(stage);
-            work(guest).with_context(|| format!("cannot {stage} {}", guest.node))?;
+            let tell: &Tell<'_> = &|amount: Amount| {
+                // Nothing, also where the system does not count it.
+                if amount.done >= 1 << 20 {
+                    task.amount(amount);
+                }
+                if interrupt.requested() && !told.swap(true, Ordering::SeqCst) {
+                    progress.say("Ctrl-C: QEMU cannot stop in the middle of this; waiting for it");
+                }
+            };
+            work(guest, tell).with_context(|| format!("cannot {stage} {}", guest.node))?;
             task.done();
             Ok(())
         });
@@ -86,21 +99,29 @@ impl<'a> Guests<'a> {
             return Ok(());
         };
         for failure in &failures {
-            self.progress.say(render(failure).trim_end());
+            progress.say(render(failure).trim_end());
         }
         Err(last)
     }
 
     /// Removes a snapshot from every machine that has it, also where QEMU has died.
     pub(super) fn delete(&mut self, tag: &str) -> Result<()> {
-        let mut result = Ok(());
-        for Guest { node, images } in &mut self.machines {
-            let deleted = images.look_again().and_then(|()| images.delete(tag));
-            result = result.and(
-                deleted.with_context(|| format!("cannot remove the snapshot {tag} of {node}")),
-            );
-        }
-        result
+        let deleted = at_once(&mut self.machines, |guest| guest.delete(tag, &|_| ()));
+        deleted.into_iter().collect()
+    }
+
+    /// As after a failure: removes a snapshot from every machine that has it, and lets those
+    /// go on that were paused. The machines where that can't be done now, and why.
+    pub(super) fn undo(&mut self, tag: &str) -> Vec<(NodeName, anyhow::Error)> {
+        let paused = std::mem::take(&mut self.paused);
+        let undone = at_once(&mut self.machines, |guest| {
+            let mut undone = guest.delete(tag, &|_| ());
+            if paused && !undone.as_ref().is_err_and(stalled) {
+                undone = undone.and(guest.images.resume());
+            }
+            Some((guest.node.clone(), undone.err()?))
+        });
+        undone.into_iter().flatten().collect()
     }
 
     /// Where each machine has the snapshot.
@@ -112,6 +133,15 @@ impl<'a> Guests<'a> {
             Ok((node.clone(), found))
         });
         found.collect()
+    }
+}
+
+impl Guest {
+    pub(super) fn delete(&mut self, tag: &str, tell: &Tell<'_>) -> Result<()> {
+        let deleted = self.images.look_again();
+        deleted
+            .and_then(|()| self.images.delete(tag, tell))
+            .with_context(|| format!("cannot remove the snapshot {tag} of {}", self.node))
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::guests::Guest;
 use super::restore::{BEFORE, Ready, expired};
-use super::{Ground, Kind, Name, Record, keys, made, record};
+use super::{Ground, Kind, Name, Record, STALL, keys, made, record};
 use crate::cluster::interrupt::Interrupt;
 use crate::cluster::lock;
 use crate::cluster::members::listed;
@@ -67,6 +67,7 @@ fn look(
         topology,
         progress: &Progress::new([]),
         interrupt: &Interrupt::none(),
+        stall: STALL,
     };
     body(&ground, &mut would)?;
     Ok(would)

@@ -9,6 +9,7 @@ mod record;
 mod restore;
 mod settle;
 mod text;
+mod undo;
 
 use std::time::{Duration, Instant};
 
@@ -25,12 +26,17 @@ use self::record::Cluster;
 pub use self::record::{Kind, Record};
 pub use self::restore::{Restored, restore};
 pub use self::text::{Shown, list, show};
+use self::undo::Undo;
+pub(super) use self::undo::finish as undo;
+pub use self::undo::finish_undo;
 use super::install::Site;
 use super::interrupt::Interrupt;
+use super::members::listed;
 use super::progress::Progress;
 use super::up::virtual_only;
 use super::{host, lock, machines};
-use crate::machine::images::Found;
+use crate::machine::images::{Found, stalled};
+pub use crate::machine::movement::STALL;
 use crate::machine::{Host, install};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
@@ -46,6 +52,8 @@ pub(super) struct Ground<'a> {
     pub topology: &'a Topology,
     pub progress: &'a Progress,
     pub interrupt: &'a Interrupt,
+    /// How long to wait for a QEMU on which nothing moves.
+    pub stall: Duration,
 }
 
 impl<'a> Ground<'a> {
@@ -58,6 +66,7 @@ impl<'a> Ground<'a> {
         paths: &Paths,
         topology: &Topology,
         verb: &str,
+        stall: Duration,
         body: impl FnOnce(&Ground<'_>) -> Result<T>,
     ) -> Result<T> {
         made(paths, topology)?;
@@ -68,6 +77,7 @@ impl<'a> Ground<'a> {
                 topology,
                 progress: &Progress::new(names.chain(["cluster"])),
                 interrupt: &Interrupt::install()?,
+                stall,
             })
         })
     }
@@ -101,22 +111,25 @@ pub struct Saved {
     pub paused: Option<Duration>,
 }
 
-/// Saves the cluster as it is now.
+/// Saves the cluster as it is now. `stall`: how long to wait for a QEMU on which nothing
+/// moves, usually [`STALL`].
 pub fn save(
     paths: &Paths,
     topology: &Topology,
     name: &Name,
     description: Option<&str>,
     cold: bool,
+    stall: Duration,
 ) -> Result<Saved> {
-    Ground::hold(paths, topology, "snapshot save", |ground| {
+    Ground::hold(paths, topology, "snapshot save", stall, |ground| {
         ground.save(name, description, cold)
     })
 }
 
-/// Removes a snapshot, and what is left of one that someone removed in part.
-pub fn delete(paths: &Paths, topology: &Topology, name: &Name) -> Result<()> {
-    Ground::hold(paths, topology, "snapshot delete", |ground| {
+/// Removes a snapshot, and what is left of one that someone removed in part. `stall`: as
+/// with [`save`].
+pub fn delete(paths: &Paths, topology: &Topology, name: &Name, stall: Duration) -> Result<()> {
+    Ground::hold(paths, topology, "snapshot delete", stall, |ground| {
         ground.delete(name)
     })
 }
@@ -129,6 +142,7 @@ pub(super) fn fresh(site: &Site<'_>) {
         topology: site.topology,
         progress: site.progress,
         interrupt: site.interrupt,
+        stall: STALL,
     };
     if let Err(error) = ground.fresh() {
         ground.progress.say(&format!(
@@ -156,7 +170,7 @@ impl<'a> Ground<'a> {
             return Err(anyhow!("{} is not installed", node.name)).hint("run `hardway up` first");
         }
         let host = pinned(self.paths)?;
-        let guests = Guests::open(self.paths, &host.qemu, self.names(), self.progress)?;
+        let guests = Guests::open(self, &host.qemu, self.names())?;
         let kind = kind(&guests, cold)?;
         Ok((host, guests, kind))
     }
@@ -168,31 +182,76 @@ impl<'a> Ground<'a> {
         guests.delete(&tag)?;
         self.interrupt.check()?;
 
+        let undo = Undo::of("save", name, kind == Kind::Running);
+        undo.note(self.paths)?;
         let start = Instant::now();
         let saved = guests
             .pause()
-            .and_then(|()| guests.each("save", |guest| guest.images.save(&tag)))
+            .and_then(|()| guests.each("save", |guest, tell| guest.images.save(&tag, tell)))
             .and_then(|()| self.interrupt.check());
-        let resumed = guests.resume();
+        if let Err(error) = saved {
+            // Lets the guests go on, too.
+            self.undo_save(&mut guests, name, &undo);
+            return Err(error);
+        }
+        let record = guests.resume();
         let paused = (kind == Kind::Running).then(|| start.elapsed());
-        let record = saved
-            .and(resumed)
-            .and_then(|()| self.write_down(name, description, kind, &host));
+        let record = record.and_then(|()| self.write_down(name, description, kind, &host));
         match record {
-            Ok(record) => Ok(Saved { record, paused }),
+            Ok(record) => {
+                undo.done(self.paths)?;
+                Ok(Saved { record, paused })
+            }
             Err(error) => {
-                let undone = guests.delete(&tag).and(keys::remove(self.paths, name));
-                self.progress.say(&match undone {
-                    Ok(()) => format!("{name} was not saved: no machine keeps any of it"),
-                    Err(why) => format!(
-                        "{name} was not saved, and some of it is left \
-                         (`hardway snapshot delete {name}` removes it)\n{}",
-                        render(&why).trim_end()
-                    ),
-                });
+                self.undo_save(&mut guests, name, &undo);
                 Err(error)
             }
         }
+    }
+
+    fn undo_save(&self, guests: &mut Guests<'_>, name: &Name, undo: &Undo) {
+        let left = guests.undo(&name.tag());
+        let undone = match left.is_empty() {
+            true => keys::remove(self.paths, name).and_then(|()| undo.done(self.paths)),
+            false => Ok(()),
+        };
+        if let Err(why) = undone {
+            self.warn(&why);
+        }
+        match self.left(&left) {
+            None => self.say(&format!("{name} was not saved: no machine keeps any of it")),
+            Some(later) => self.say(&format!("{name} was not saved. {later}")),
+        }
+    }
+
+    /// What is left to the next command, and why; none where nothing is.
+    fn left(&self, left: &[(NodeName, anyhow::Error)]) -> Option<String> {
+        if left.is_empty() {
+            return None;
+        }
+        let nodes: Vec<NodeName> = left.iter().map(|(node, _)| node.clone()).collect();
+        let mut text = format!(
+            "On {} the undo is not complete: the next command completes it, e.g. \
+             `hardway snapshot list`",
+            listed(&nodes)
+        );
+        // That QEMU does not answer is told already.
+        for (_, error) in left.iter().filter(|(_, error)| !stalled(error)) {
+            text += "\n";
+            text += render(error).trim_end();
+        }
+        Some(text)
+    }
+
+    fn say(&self, text: &str) {
+        self.progress.say(text);
+    }
+
+    fn warn(&self, error: &anyhow::Error) {
+        self.say(&format!(
+            "warning: {}",
+            render(error).trim_end().trim_start_matches("error: ")
+        ));
     }
 
     fn write_down(
@@ -221,7 +280,7 @@ impl<'a> Ground<'a> {
         // Also nodes that cluster.json no longer names.
         let mut known = machines::known(self.paths)?;
         known.retain(|node| self.paths.node(node).disk().is_file());
-        let mut guests = Guests::open(self.paths, &host.qemu, known, self.progress)?;
+        let mut guests = Guests::open(self, &host.qemu, known)?;
         let found = guests.find(&name.tag())?;
         let mut found = found.iter().map(|(_, found)| *found != Found::Nowhere);
         guests.machines.retain(|_| found.next().unwrap_or(true));
@@ -234,10 +293,20 @@ impl<'a> Ground<'a> {
 
     fn delete(&self, name: &Name) -> Result<()> {
         let mut guests = self.before_delete(name)?;
+        let undo = Undo::of("delete", name, false);
+        undo.note(self.paths)?;
         // Before the bytes: no record promises what is no longer there.
         Record::remove(self.paths, name)?;
-        guests.delete(&name.tag())?;
-        keys::remove(self.paths, name)
+        guests
+            .each("delete", |guest, tell| guest.delete(&name.tag(), tell))
+            .inspect_err(|_| {
+                self.say(&format!(
+                    "what is left of {name} is removed by the next command, e.g. \
+                     `hardway snapshot list`"
+                ));
+            })?;
+        keys::remove(self.paths, name)?;
+        undo.done(self.paths)
     }
 
     fn fresh(&self) -> Result<()> {

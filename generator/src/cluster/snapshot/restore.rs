@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::guests::{Guest, Guests};
 use super::record::Cluster;
+use super::undo::{self, Undo};
 use super::{Ground, Kind, Name, Record, keys, pinned, settle};
 use crate::cluster::fit;
 use crate::cluster::host::{self, Wanted};
@@ -37,15 +38,16 @@ pub struct Restored {
 }
 
 /// Brings every machine back to what it was. `with_pki`: the host's keys too. `wait`: until
-/// every node is Ready.
+/// every node is Ready. `stall`: how long to wait for a QEMU on which nothing moves.
 pub fn restore(
     paths: &Paths,
     topology: &Topology,
     name: &Name,
     with_pki: bool,
     wait: bool,
+    stall: Duration,
 ) -> Result<Restored> {
-    Ground::hold(paths, topology, "restore", |ground| {
+    Ground::hold(paths, topology, "restore", stall, |ground| {
         let restored = Restored {
             expired: expired(paths, name),
             ..ground.restore(name, with_pki)?
@@ -103,7 +105,7 @@ impl<'a> Ground<'a> {
             false => detect(self.paths, &HostOptions::default())?,
         };
         self.check_fits(&record, &host, with_pki)?;
-        let mut guests = Guests::open(self.paths, &host.qemu, self.names(), self.progress)?;
+        let mut guests = Guests::open(self, &host.qemu, self.names())?;
         check_whole(&mut guests, &record)?;
         self.check_room(&starting)?;
         Ok(Ready {
@@ -127,35 +129,56 @@ impl<'a> Ground<'a> {
         let start = Instant::now();
         // A run that was killed may have left one.
         guests.delete(BEFORE)?;
+        let mut undo = Undo::of_tag(&format!("restore {name}"), BEFORE, true);
+        undo.note(self.paths)?;
         let kept = guests
             .pause()
-            .and_then(|()| guests.each("keep", |guest| guest.images.save(BEFORE)))
+            .and_then(|()| guests.each("keep", |guest, tell| guest.images.save(BEFORE, tell)))
             .and_then(|()| self.interrupt.check());
         if let Err(error) = kept {
-            self.forget(&mut guests);
+            self.say_failed(self.forget(&mut guests, &undo));
             return Err(error);
         }
-        let restored = self
-            .start(&host, &starting, &mut guests)
-            .and_then(|()| guests.each("restore", |guest| guest.images.load(&name.tag())))
+        // Killed from here on, it goes back; with all of them back, forward.
+        undo.back = self.names().collect();
+        undo.off = starting.iter().map(|node| node.name.clone()).collect();
+        let restored = undo
+            .note(self.paths)
+            .and_then(|()| self.start(&host, &starting, &mut guests))
+            .and_then(|()| {
+                guests.each("restore", |guest, tell| {
+                    guest.images.load(&name.tag(), tell)
+                })
+            })
+            .and_then(|()| {
+                let back = std::mem::take(&mut undo.back);
+                let noted = undo.note(self.paths);
+                undo.back = back;
+                noted
+            })
             .and_then(|()| self.note(&record.cluster.generation))
             .and_then(|()| match with_pki {
                 true => keys::bring_back(self.paths, name),
                 false => Ok(()),
             });
-        match restored {
-            Ok(()) => self.forget(&mut guests),
-            Err(error) => {
-                if let Err(why) = self.note(&before) {
-                    self.warn(&why);
-                }
-                if self.go_back(&host, &starting, &mut guests) {
-                    self.forget(&mut guests);
-                }
-                return Err(error);
+        if let Err(error) = restored {
+            if let Err(why) = undo.note(self.paths).and(self.note(&before)) {
+                self.warn(&why);
             }
+            undo.back = self.go_back(&host, &starting, &mut guests);
+            if let Err(why) = undo.note(self.paths) {
+                self.warn(&why);
+            }
+            // A machine that is not back keeps what it needs for it, and stands still.
+            guests
+                .machines
+                .retain(|guest| !undo.back.contains(&guest.node));
+            self.say_failed(self.forget(&mut guests, &undo));
+            return Err(error);
         }
-        guests.resume()?;
+        undo.back.clear();
+        self.forget(&mut guests, &undo)
+            .with_context(|| format!("{name} is restored, but not every machine goes on"))?;
         Ok(Restored {
             kind: record.kind,
             took: start.elapsed(),
@@ -223,55 +246,54 @@ impl<'a> Ground<'a> {
         guests.pause()
     }
 
-    /// Every machine becomes again what it was; what became of each is told. True when
-    /// all did.
-    fn go_back(&self, host: &Host, started: &[&Node], guests: &mut Guests<'_>) -> bool {
-        let mut all = true;
+    /// Every machine becomes again what it was; what became of each is told. Those that
+    /// did not.
+    fn go_back(&self, host: &Host, started: &[&Node], guests: &mut Guests<'_>) -> Vec<NodeName> {
+        let mut left = Vec::new();
         for Guest { node, images } in &mut guests.machines {
             let planned = self.topology.nodes.iter().find(|one| one.name == *node);
             let was_off = started.iter().any(|one| one.name == *node);
             let mut back = || -> Result<()> {
-                match (was_off, process::find(self.paths, node)) {
-                    (true, Some(running)) => running.kill()?,
-                    (false, None) => {
-                        let planned = planned.context("cluster.json does not name it")?;
-                        process::start(host, self.paths, self.topology, planned)?;
-                    }
-                    _ => {}
+                if was_off {
+                    undo::end(self.paths, node)?;
+                } else if process::find(self.paths, node).is_none() {
+                    let planned = planned.context("cluster.json does not name it")?;
+                    process::start(host, self.paths, self.topology, planned)?;
                 }
                 images.look_again()?;
                 images.pause()?;
-                images.load(BEFORE)
+                images.load(BEFORE, &|_| ())
             };
             match back() {
-                Ok(()) => self
-                    .progress
-                    .say(&format!("{node} is as it was before the restore")),
+                Ok(()) => self.say(&format!("{node} is as it was before the restore")),
                 Err(error) => {
-                    all = false;
-                    self.progress.say(&format!(
-                        "{node} could not be brought back to what it was before the restore\n{}",
+                    left.push(node.clone());
+                    self.say(&format!(
+                        "{node} is not yet what it was before the restore; the next command \
+                         tries it again, e.g. `hardway snapshot list`\n{}",
                         render(&error).trim_end()
                     ));
                 }
             }
         }
-        all
+        left
     }
 
-    /// What the machines were is of no use any more; where it can't be removed, it only
-    /// takes room until the next restore.
-    fn forget(&self, guests: &mut Guests<'_>) {
-        if let Err(error) = guests.delete(BEFORE) {
-            self.warn(&error);
+    /// What the machines were is of no use any more, and they go on. Where that can't be
+    /// done, the next command does it.
+    fn forget(&self, guests: &mut Guests<'_>, undo: &Undo) -> Result<()> {
+        let left = guests.undo(BEFORE);
+        match self.left(&left) {
+            Some(later) => Err(anyhow!(later)),
+            None if undo.back.is_empty() => undo.done(self.paths),
+            None => Ok(()),
         }
     }
 
-    fn warn(&self, error: &anyhow::Error) {
-        self.progress.say(&format!(
-            "warning: {}",
-            render(error).trim_end().trim_start_matches("error: ")
-        ));
+    fn say_failed(&self, result: Result<()>) {
+        if let Err(error) = result {
+            self.warn(&error);
+        }
     }
 }
 

@@ -14,12 +14,26 @@ pub struct Usage {
     pub resident: u64,
 }
 
+/// Bytes that a process has read and written in its life, also from and to the page cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::machine) struct Transfer {
+    pub(in crate::machine) read: u64,
+    pub(in crate::machine) written: u64,
+}
+
 impl Running {
     /// None once it has ended.
-    #[cfg(target_os = "linux")]
     pub fn usage(&self) -> Option<Usage> {
-        let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.pid()));
-        Some(Usage {
+        Usage::of(self.pid())
+    }
+}
+
+impl Usage {
+    /// None once it has ended.
+    #[cfg(target_os = "linux")]
+    pub(in crate::machine) fn of(pid: i32) -> Option<Self> {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+        Some(Self {
             processor: ticks(&read("stat").ok()?)?,
             resident: resident(&read("status").ok()?)?,
         })
@@ -27,14 +41,33 @@ impl Running {
 
     /// None once it has ended.
     #[cfg(not(target_os = "linux"))]
-    pub fn usage(&self) -> Option<Usage> {
-        let answer = ps(self.pid(), "time=,rss=")?;
+    pub(in crate::machine) fn of(pid: i32) -> Option<Self> {
+        let answer = ps(pid, "time=,rss=")?;
         let (time, resident) = answer.trim().split_once(char::is_whitespace)?;
-        Some(Usage {
+        Some(Self {
             processor: clock(time)?,
             resident: resident.trim().parse().ok()?,
         })
     }
+}
+
+impl Transfer {
+    /// None where the system does not count them, or does not show them.
+    pub(in crate::machine) fn of(pid: i32) -> Option<Self> {
+        transfer(&std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?)
+    }
+}
+
+/// `rchar: 1` and `wchar: 2` of /proc/PID/io (proc(5)).
+fn transfer(io: &str) -> Option<Transfer> {
+    let field = |name: &str| {
+        let value = io.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().parse().ok()
+    };
+    Some(Transfer {
+        read: field("rchar:")?,
+        written: field("wchar:")?,
+    })
 }
 
 /// `utime` and `stime` of /proc/PID/stat (proc(5)), which Linux gives in hundredths of a
@@ -77,6 +110,10 @@ mod tests {
     fn reads_what_the_kernel_counts() {
         let stat = "42 (a) Z (b) S 1 42 42 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 1 0 98765 1 2";
         assert_eq!(ticks(stat), Some(Duration::from_secs(3)));
+        let io = "rchar: 7\nwchar: 8\nsyscr: 1\nsyscw: 2\nread_bytes: 3\n";
+        let (read, written) = (7, 8);
+        assert_eq!(transfer(io), Some(Transfer { read, written }));
+        assert_eq!(transfer("rchar: 7\n"), None);
         assert_eq!(resident("VmHWM:\t9 kB\nVmRSS:\t 2048 kB\n"), Some(2048));
     }
 
