@@ -212,6 +212,22 @@ impl NodePaths {
         self.dir.join("qemu.pid")
     }
 
+    /// QEMU's name for its two FIFOs, which end in `.in` and `.out`: QMP that stays when the
+    /// runtime folder with the sockets is cleaned away.
+    pub fn fifo(&self) -> PathBuf {
+        self.dir.join("qmp")
+    }
+
+    /// From which QEMU reads commands.
+    pub fn fifo_in(&self) -> PathBuf {
+        self.dir.join("qmp.in")
+    }
+
+    /// Into which QEMU writes its answers.
+    pub fn fifo_out(&self) -> PathBuf {
+        self.dir.join("qmp.out")
+    }
+
     pub fn serial_log(&self) -> PathBuf {
         self.dir.join("serial.log")
     }

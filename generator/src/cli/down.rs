@@ -23,17 +23,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let paths = topology::find(global.dir.as_deref())?;
     if args.look.goes_on(NOTHING, || down::look(&paths))? {
         let stopped = down::down(&paths)?;
-        let mut text = String::new();
-        for machine in &stopped {
-            text += &format!(
-                "{} {}\n",
-                machine.node,
-                match machine.forced {
-                    true => "did not shut down in time and was stopped by force",
-                    false => "is down",
-                }
-            );
-        }
+        let mut text: String = stopped
+            .iter()
+            .map(|machine| machine.text() + "\n")
+            .collect();
         if stopped.is_empty() {
             text = format!("nothing to do: {NOTHING}\n");
         }

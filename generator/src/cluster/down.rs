@@ -1,12 +1,16 @@
 //! `hardway down`: every machine shut down cleanly, all at once, or by force after a limit.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::at_once::at_once;
-use super::progress::{Progress, seconds};
+use super::progress::{Progress, Task, seconds};
+use super::wait::words;
 use super::would::Would;
 use super::{lock, machines};
+use crate::machine::process::{Asked, Running};
 use crate::state::Paths;
 use crate::topology::NodeName;
 
@@ -14,8 +18,39 @@ use crate::topology::NodeName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stopped {
     pub node: NodeName,
-    /// It did not shut down within the limit.
+    /// It did not shut down by itself, and was ended as by a power cut.
     pub forced: bool,
+    /// How it was asked to shut down.
+    pub asked: Asked,
+    /// Why its guest agent did not shut it down, where it did not.
+    pub reason: Option<String>,
+    /// How long it had.
+    #[serde(skip)]
+    limit: Duration,
+}
+
+impl Stopped {
+    /// A line for people.
+    pub fn text(&self) -> String {
+        let (node, limit) = (&self.node, seconds(self.limit));
+        let reason = self.reason.as_deref().unwrap_or("no reason given");
+        match (self.asked, self.forced) {
+            (Asked::GuestAgent, false) => format!("{node} is down"),
+            (Asked::PowerButton, false) => format!("{node} is down, by its power button: {reason}"),
+            // It was about to end.
+            (Asked::Not, false) => format!("{node} is down"),
+            (Asked::GuestAgent, true) => {
+                format!("{node} did not shut down within {limit} and was stopped by force")
+            }
+            (Asked::PowerButton, true) => format!(
+                "{node} did not shut down within {limit} of its power button and was stopped \
+                 by force: {reason}"
+            ),
+            (Asked::Not, true) => {
+                format!("{node} could not be asked to shut down and was stopped by force: {reason}")
+            }
+        }
+    }
 }
 
 /// What [`down`] would do; nothing where no machine runs.
@@ -45,21 +80,32 @@ pub fn down(paths: &Paths) -> Result<Vec<Stopped>> {
         let progress = Progress::new(running.iter().map(|(node, _)| node.as_str()));
         let results = at_once(&running, |(node, machine)| {
             let task = progress.task(node.as_str());
-            task.stage("shut down");
-            let clean = machine
-                .stop(limit)
-                .with_context(|| format!("cannot shut {node} down"))?;
-            if !clean {
-                machine
-                    .kill()
-                    .with_context(|| format!("cannot end {node}'s machine"))?;
-            }
-            task.done();
-            Ok(Stopped {
-                node: node.clone(),
-                forced: !clean,
-            })
+            stop(node, machine, limit, task)
         });
         results.into_iter().collect()
+    })
+}
+
+/// Shuts a machine down, by force where it does not go by itself.
+pub(super) fn stop(
+    node: &NodeName,
+    machine: &Running,
+    limit: Duration,
+    task: Task<'_>,
+) -> Result<Stopped> {
+    task.stage("shut down");
+    let shutdown = machine.stop(limit);
+    if !shutdown.ended {
+        machine
+            .kill()
+            .with_context(|| format!("cannot end {node}'s machine"))?;
+    }
+    task.done();
+    Ok(Stopped {
+        node: node.clone(),
+        forced: !shutdown.ended,
+        asked: shutdown.asked,
+        reason: shutdown.reason.as_ref().map(words),
+        limit,
     })
 }

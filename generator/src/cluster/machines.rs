@@ -29,12 +29,17 @@ pub(super) enum State {
     NotInstalled,
     Stopped,
     Running,
+    /// It runs, and its sockets are gone, so that it can't be asked anything.
+    Unreachable(Running),
 }
 
 pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
     let installed = paths.node(&node.name).installed().is_file();
     Ok(match process::find(paths, &node.name) {
         Some(running) if installed && dying(&running) => State::Stopped,
+        Some(running) if installed && running.lost_sockets().is_some() => {
+            State::Unreachable(running)
+        }
         Some(running) if installed => {
             go_on(&running).with_context(|| format!("cannot let {} go on", node.name))?;
             State::Running

@@ -93,7 +93,7 @@ fn leave(site: &Site<'_>, admin: &Client, limits: Limits, name: &NodeName) -> Re
         let installed = site.paths.node(name).installed().is_file();
         let ended = installed && {
             machines::go_on(&running)?;
-            running.stop(limits.shutdown())?
+            running.stop(limits.shutdown()).ended
         };
         if !ended {
             running.kill()?;

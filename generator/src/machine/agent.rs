@@ -189,11 +189,19 @@ impl Agent {
         Ok(())
     }
 
-    /// Asks the guest to power itself off; no answer comes.
+    /// Asks the guest to power itself off. It answers only where it refuses: see
+    /// [`Agent::refusal`].
     pub fn shutdown(&mut self) -> Result<()> {
         let deadline = self.deadline(LIMIT);
         self.channel
             .request("guest-shutdown", &json!({ "mode": "powerdown" }), deadline)
+    }
+
+    /// Why the agent refuses the shutdown that it was asked for, if it says so within `limit`.
+    pub fn refusal(&mut self, limit: Duration) -> Option<anyhow::Error> {
+        let answer = self.channel.receive(Instant::now() + limit).ok()?;
+        let refusal = returned(answer).err()?;
+        Some(refusal.context("the guest agent refuses to shut the guest down"))
     }
 }
 

@@ -78,6 +78,17 @@ pub fn boot(
             "mon",
             Properties::first("chardev", "qmp").set("mode", "control"),
         )
+        // The same through FIFOs beside the disk, which stay when the sockets are cleaned away.
+        .option(
+            "chardev",
+            Properties::of("pipe")
+                .set("id", "fifo")
+                .set("path", files.fifo()),
+        )
+        .option(
+            "mon",
+            Properties::first("chardev", "fifo").set("mode", "control"),
+        )
         .option("chardev", listener("agent", &sockets.agent))
         .plain("device", "virtio-serial-pci")
         .option(

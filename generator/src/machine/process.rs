@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use serde_json::json;
 
 use self::identity::Identity;
 use super::agent::Agent;
@@ -24,15 +23,15 @@ use crate::state::{NodePaths, Paths};
 use crate::topology::{Node, NodeName, Role, Topology};
 
 mod identity;
+mod shutdown;
 mod usage;
 
+pub use shutdown::{Asked, Shutdown};
 pub(super) use usage::Transfer;
 pub use usage::Usage;
 
 /// QEMU is in the background within a second; a loaded host may need longer.
 const START: Duration = Duration::from_secs(60);
-/// How long the guest's agent may take to answer before the power button is tried.
-const ASK: Duration = Duration::from_secs(5);
 /// How nice an emulated worker's machine is. Everything waits for the API server, and on
 /// a host with fewer processors than machines the workers would take it from it. A nice
 /// value of 5 is a third of the share (Linux, sched_prio_to_weight).
@@ -46,6 +45,8 @@ pub struct Running {
     node: NodeName,
     /// The runtime folder.
     sockets: PathBuf,
+    /// The FIFO from which QEMU takes commands when its sockets are gone.
+    power: PathBuf,
     identity: Identity,
 }
 
@@ -107,12 +108,7 @@ pub(super) fn save_command_line(
     let runtime = paths.create_runtime()?;
     let argv = argv::boot(host, paths, topology, node, capture)?;
     let links = segment::links(host.transport, topology, node, &runtime)?;
-    write_script(
-        &paths.node(&node.name).argv(),
-        &argv,
-        &runtime,
-        links.as_deref(),
-    )
+    write_script(&paths.node(&node.name), &argv, &runtime, links.as_deref())
 }
 
 /// Gives the segment's hub, if it runs, a link to `node`, whose machine does not run yet.
@@ -142,6 +138,7 @@ pub fn find(paths: &Paths, node: &NodeName) -> Option<Running> {
     Some(Running {
         node: node.clone(),
         sockets: paths.runtime(),
+        power: files.fifo_in(),
         identity,
     })
 }
@@ -215,7 +212,7 @@ pub(super) fn complaint(files: &NodePaths) -> String {
 /// The command line as a script that a person can read, and run by hand. `links` are those
 /// of a machine on the segment.
 fn write_script(
-    path: &Path,
+    files: &NodePaths,
     argv: &[OsString],
     runtime: &Path,
     links: Option<&[Link]>,
@@ -239,7 +236,17 @@ fn write_script(
         preparation.extend(quoted(socket.as_os_str()));
         preparation.push(b'\n');
     }
-    file::replace(path, &script(argv, &preparation), 0o755)
+    // New ones, so that nothing is in them that was meant for an earlier machine.
+    let fifos = [files.fifo_in(), files.fifo_out()].map(|fifo| quoted(fifo.as_os_str()));
+    for command in ["rm -f", "mkfifo -m 0600"] {
+        preparation.extend(command.as_bytes());
+        for fifo in &fifos {
+            preparation.push(b' ');
+            preparation.extend(fifo);
+        }
+        preparation.extend(b" || exit\n");
+    }
+    file::replace(&files.argv(), &script(argv, &preparation), 0o755)
 }
 
 impl Running {
@@ -296,21 +303,6 @@ impl Running {
 
     fn socket(&self, kind: &str) -> PathBuf {
         self.sockets.join(format!("{}.{kind}", self.node))
-    }
-
-    /// Shuts the guest down in order; false where it had not ended within `limit`.
-    pub fn stop(&self, limit: Duration) -> Result<bool> {
-        let asked = Agent::connect_within(&self.socket("qga"), ASK)
-            .and_then(|mut agent| agent.shutdown())
-            // No agent yet, or no more: press the power button.
-            .or_else(|_| {
-                self.qmp()?
-                    .execute("system_powerdown", &json!({}))
-                    .map(drop)
-            });
-        // A guest that can't be asked won't go by itself.
-        let limit = if asked.is_ok() { limit } else { Duration::ZERO };
-        Ok(self.identity.wait(limit))
     }
 
     /// Ends the machine like a power cut: QEMU is asked to go, then made to.

@@ -37,6 +37,7 @@ fn the_pid_of_another_process_is_not_the_machines() {
         identity: serde_json::from_value(identity).unwrap(),
         node,
         sockets: paths.runtime(),
+        power: files.fifo_in(),
     };
     impostor.kill().unwrap();
     assert!(child.try_wait().unwrap().is_none(), "a stranger was killed");
