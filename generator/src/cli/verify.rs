@@ -70,6 +70,7 @@ pub(super) fn line(outcome: &Outcome) -> String {
     let verdict = match outcome.verdict {
         Verdict::Passed => "ok  ",
         Verdict::Failed => "FAIL",
+        Verdict::Warning => "warn",
         Verdict::Skipped => "skip",
     };
     let time = seconds(Duration::from_secs_f64(outcome.seconds));

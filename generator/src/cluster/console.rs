@@ -35,7 +35,7 @@ const CALM: &[u8] = b"\x1b[0m\x1b[?25h\r\n";
 /// Attaches standard input and output until Ctrl-], or until the machine ends.
 pub fn attach(paths: &Paths, topology: &Topology, name: &str) -> Result<()> {
     let node = machines::named(topology, name)?;
-    let running = machines::needed(paths, node)
+    let running = machines::reachable(paths, node)
         .and_then(|running| free(&running, node).map(|()| running))
         .with_context(|| format!("cannot attach to {name}'s console"))?;
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {

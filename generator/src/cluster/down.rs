@@ -109,3 +109,27 @@ pub(super) fn stop(
         limit,
     })
 }
+
+/// Shuts down machines that can't be asked anything, and says so: with a new start they get
+/// new sockets.
+pub(super) fn unreachable(
+    paths: &Paths,
+    progress: &Progress,
+    machines: &[(&NodeName, Running)],
+) -> Result<()> {
+    let limit = machines::limits(paths)?.shutdown();
+    for (node, running) in machines {
+        if let Some(lost) = running.lost_sockets() {
+            progress.say(&format!(
+                "{node} can't be asked anything: {lost}; it is shut down and started again"
+            ));
+        }
+    }
+    let stopped = at_once(machines, |(node, running)| {
+        stop(node, running, limit, progress.task(node.as_str()))
+    });
+    for one in stopped {
+        progress.say(&one?.text());
+    }
+    Ok(())
+}

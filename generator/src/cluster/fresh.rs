@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 
 use super::api::Client;
+use super::at_once::at_once;
 use super::limits::Limits;
 use super::machines::in_guest;
 use super::nodes::Registered;
@@ -50,15 +51,16 @@ pub(super) fn stale(
         Some(_) => leases(client)?,
         None => Leases::new(),
     };
+    let boots = at_once(nodes, |node| boot_id(paths, node, limits));
     let mut stale = Vec::new();
-    for node in nodes {
+    for (node, boot) in nodes.iter().zip(boots) {
         let name = node.name.as_str();
         if before.is_some_and(|before| before.get(name) == now.get(name)) {
             stale.push(format!("{name}'s kubelet has not renewed its lease yet"));
             continue;
         }
         let reported = registered.iter().find(|found| found.name == name);
-        if reported.map(|found| found.boot_id.as_str()) != Some(&boot_id(paths, node, limits)?) {
+        if reported.map(|found| found.boot_id.as_str()) != Some(&boot?) {
             stale.push(format!(
                 "{name}'s kubelet has not reported since its machine was started"
             ));

@@ -45,7 +45,7 @@ pub fn inspect(
     days: u32,
 ) -> Result<Vec<Judgement>> {
     let node = machines::named(topology, name)?;
-    machines::needed(paths, node)?;
+    machines::reachable(paths, node)?;
     let plan = plan::plan(topology);
     let own = plan.nodes.iter().find(|plan| plan.name == node.name);
     let own = own.with_context(|| format!("the plan has no node {name}"))?;

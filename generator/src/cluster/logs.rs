@@ -182,7 +182,7 @@ impl Journal<'_> {
     }
 
     fn read(&self, place: &Place) -> Result<Part> {
-        let running = machines::needed(self.paths, self.node)?;
+        let running = machines::reachable(self.paths, self.node)?;
         let output = self.run(&running, place).map_err(|error| {
             // Without the agent the console is all there is to see.
             match tail(&self.paths.node(&self.node.name).serial_log()) {

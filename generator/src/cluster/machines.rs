@@ -1,12 +1,14 @@
 //! The machines as the cluster sees them: which there are, which run, and a command in one.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
 use super::limits::Limits;
+use super::wait::printable;
 use crate::machine::agent::{Agent, Output};
 use crate::machine::argv::Sockets;
 use crate::machine::process::{self, Running};
@@ -37,11 +39,14 @@ pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
     let installed = paths.node(&node.name).installed().is_file();
     Ok(match process::find(paths, &node.name) {
         Some(running) if installed && dying(&running) => State::Stopped,
-        Some(running) if installed && running.lost_sockets().is_some() => {
+        Some(running)
+            if installed && running.lost_sockets().is_some_and(|lost| !lost.elsewhere) =>
+        {
             State::Unreachable(running)
         }
-        Some(running) if installed => {
-            go_on(&running).with_context(|| format!("cannot let {} go on", node.name))?;
+        Some(_) if installed => {
+            go_on(&reachable(paths, node)?)
+                .with_context(|| format!("cannot let {} go on", node.name))?;
             State::Running
         }
         Some(orphan) => {
@@ -118,6 +123,16 @@ pub(super) fn needed(paths: &Paths, node: &Node) -> Result<Running> {
     }
 }
 
+/// As [`needed`], where it can also be asked something.
+pub(super) fn reachable(paths: &Paths, node: &Node) -> Result<Running> {
+    let running = needed(paths, node)?;
+    match running.lost_sockets() {
+        None => Ok(running),
+        Some(lost) => Err(anyhow!("{lost}").context(format!("{} can't be asked", node.name)))
+            .hint(lost.remedy()),
+    }
+}
+
 /// Every node that has a machine's folder, also one that cluster.json no longer names.
 pub(super) fn known(paths: &Paths) -> Result<Vec<NodeName>> {
     let folder = paths.state().join("nodes");
@@ -177,15 +192,99 @@ pub(super) fn units(node: &NodePlan) -> Vec<String> {
     units
 }
 
-/// What `systemctl is-active UNIT…` said of each: it prints a state a unit, in the order
-/// of its arguments. (Its exit code is 0 as soon as one of them is active.)
-pub(super) fn states<'a>(
-    units: &'a [String],
-    stdout: &'a str,
-) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let states = stdout
-        .lines()
-        .map(str::trim)
-        .chain(std::iter::repeat("unknown"));
-    units.iter().map(String::as_str).zip(states)
+/// Lists what runs or has failed in a guest: one question for all units, since an emulated
+/// processor takes a tenth of a second to start a program.
+pub(super) const LIST_UNITS: [&str; 4] = ["systemctl", "list-units", "--plain", "--no-legend"];
+
+/// What systemd says of a guest's units.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The state of each unit that was asked about, in that order.
+    pub states: Vec<(String, String)>,
+    /// The other units that have failed.
+    pub failed: Vec<String>,
+}
+
+impl Listed {
+    /// Reads what [`LIST_UNITS`] printed, a unit a line: UNIT LOAD ACTIVE SUB DESCRIPTION. A
+    /// unit that is inactive has no line. An error where nothing was listed.
+    pub(super) fn read(units: &[String], output: &Output) -> Result<Self> {
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        for line in output.stdout.lines() {
+            // Some versions put a mark before a unit that has failed.
+            let line = line.trim_start_matches(|c: char| !c.is_ascii_graphic() || c == '*');
+            let mut words = line.split_whitespace();
+            if let (Some(unit), Some(_), Some(active)) = (words.next(), words.next(), words.next())
+            {
+                known.insert(unit, active);
+            }
+        }
+        if output.code != 0 || known.is_empty() {
+            bail!(
+                "systemctl listed no units: {}",
+                printable(output.stderr.trim())
+            );
+        }
+        let state = |unit: &String| known.get(unit.as_str()).copied().unwrap_or("inactive");
+        let others = known
+            .iter()
+            .filter(|(unit, active)| **active == "failed" && !units.iter().any(|own| own == *unit));
+        Ok(Self {
+            states: units
+                .iter()
+                .map(|unit| (unit.clone(), state(unit).to_owned()))
+                .collect(),
+            failed: others.map(|(unit, _)| printable(unit)).collect(),
+        })
+    }
+
+    /// Those that are not active, each with its state.
+    pub(super) fn inactive(&self) -> Vec<String> {
+        self.states
+            .iter()
+            .filter(|(_, state)| state != "active")
+            .map(|(unit, state)| format!("{unit} is {state}"))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_units_and_others_that_failed_are_told_apart() {
+        let units = ["etcd.service", "kubelet.service", "containerd.service"].map(str::to_owned);
+        let listed = |code, stdout: &str| {
+            let (stdout, stderr) = (stdout.to_owned(), "no bus\n".to_owned());
+            Listed::read(
+                &units,
+                &Output {
+                    code,
+                    stdout,
+                    stderr,
+                },
+            )
+        };
+        let found = listed(
+            0,
+            "dbus.service    loaded active running D-Bus\n\
+             etcd.service    loaded active running etcd\n\
+             ● foo.service   loaded failed failed  Foo\n\
+             kubelet.service loaded failed failed  kubelet\n",
+        )
+        .unwrap();
+        assert_eq!(
+            found.inactive(),
+            [
+                "kubelet.service is failed",
+                "containerd.service is inactive"
+            ]
+        );
+        assert_eq!(found.failed, ["foo.service"]);
+        assert_eq!(
+            listed(1, "").unwrap_err().to_string(),
+            "systemctl listed no units: no bus"
+        );
+    }
 }

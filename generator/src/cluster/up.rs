@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 
 use super::api::Client;
-use super::at_once::at_once;
 use super::capture::Capture;
 use super::host::Wanted;
 use super::install::{Options, Site};
@@ -20,8 +19,7 @@ use super::progress::Progress;
 use super::wait::{Look, Wait, words};
 use super::{bootstrap, cilium, dns, down, follow, fresh, lock, nodes, shrink, snapshot};
 use crate::machine::install::{base, drift, installed};
-use crate::machine::process::{self, Running};
-use crate::machine::{capture, guest};
+use crate::machine::{capture, guest, process};
 use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{Cni, Node, NodeName, Topology};
@@ -165,7 +163,7 @@ impl Up<'_> {
                 State::NotInstalled => to_install.push(node),
                 State::Stopped => to_start.push(node),
                 State::Unreachable(running) => {
-                    unreachable.push((node, running));
+                    unreachable.push((&node.name, running));
                     to_start.push(node);
                 }
                 State::Running => {
@@ -179,7 +177,7 @@ impl Up<'_> {
                 }
             }
         }
-        self.end(&unreachable)?;
+        down::unreachable(self.site.paths, self.site.progress, &unreachable)?;
         self.warn_of_drift(&to_install)?;
         if to_install.is_empty() && to_start.is_empty() {
             return Ok(false);
@@ -230,29 +228,6 @@ impl Up<'_> {
                 .with_context(|| format!("cannot start {}", node.name))?;
         }
         Ok(true)
-    }
-
-    /// Shuts down machines whose sockets are gone: with a new start they get new ones.
-    fn end(&self, machines: &[(&Node, Running)]) -> Result<()> {
-        let limit = machines::limits(self.site.paths)?.shutdown();
-        let progress = self.site.progress;
-        for (node, running) in machines {
-            if let Some(gone) = running.lost_sockets() {
-                progress.say(&format!(
-                    "{} runs, but can't be asked anything: {}; it is shut down and started again",
-                    node.name,
-                    words(&gone)
-                ));
-            }
-        }
-        let ended = at_once(machines, |(node, running)| {
-            let task = progress.task(node.name.as_str());
-            down::stop(&node.name, running, limit, task)
-        });
-        for stopped in ended {
-            progress.say(&stopped?.text());
-        }
-        Ok(())
     }
 
     /// The file into which the network of `node` is captured.

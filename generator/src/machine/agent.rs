@@ -57,6 +57,11 @@ impl Agent {
         Self::handshake(socket, end, Some(end))
     }
 
+    /// As [`Agent::connect_until`], with an earlier end for the handshake.
+    pub fn connect_between(socket: &Path, handshake: Instant, end: Instant) -> Result<Self> {
+        Self::handshake(socket, handshake.min(end), Some(end))
+    }
+
     fn handshake(socket: &Path, deadline: Instant, end: Option<Instant>) -> Result<Self> {
         let connect = || -> Result<Self> {
             let mut channel = Channel::connect(socket, deadline)?;

@@ -287,6 +287,11 @@ impl Running {
         Agent::connect_until(&self.socket("qga"), end)
     }
 
+    /// The same, with an earlier end for its first answer.
+    pub fn agent_between(&self, first: Instant, end: Instant) -> Result<Agent> {
+        Agent::connect_between(&self.socket("qga"), first, end)
+    }
+
     /// QMP, with a limit for each step of it.
     pub fn qmp_within(&self, limit: Duration) -> Result<Qmp> {
         Qmp::connect_within(&self.socket("qmp"), limit)

@@ -2,17 +2,38 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::Cluster;
+use crate::support::{Cluster, listed};
 
 const NONE: Duration = Duration::ZERO;
 
+/// Every component's unit, of whichever node.
+const UNITS: [&str; 8] = [
+    "hardway-pki",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "kube-proxy",
+    "kubelet",
+];
+
+/// What systemd says where `unit` alone is in another state than active.
+fn all_active_but(words: &[&str], unit: &str, state: &str) -> (i32, String) {
+    assert_eq!(words[..2], ["systemctl", "list-units"]);
+    let mut units: Vec<_> = UNITS.iter().map(|unit| (*unit, "active")).collect();
+    units.retain(|(one, _)| *one != unit);
+    units.push((unit, state));
+    (0, listed(&units))
+}
+
 fn all_active(words: &[&str]) -> (i32, String) {
-    assert_eq!(words[..2], ["systemctl", "is-active"]);
-    (0, "active\n".repeat(words.len() - 2))
+    all_active_but(words, "dbus", "active")
 }
 
 fn node(ready: &str) -> Value {
@@ -101,11 +122,7 @@ CoreDNS  addon          -        -      1/1    v1.14.0  -
 fn what_is_wrong_comes_with_what_to_type() {
     let mut cluster = Cluster::new(unwell);
     cluster.machine("alpha", Duration::from_millis(3_600_900), |words| {
-        let states = words[2..].iter().map(|unit| match *unit {
-            "kube-scheduler.service" => "failed\n",
-            _ => "active\n",
-        });
-        (3, states.collect())
+        all_active_but(words, "kube-scheduler", "failed")
     });
     cluster.machine("sigma", NONE, all_active);
     cluster.dies("sigma");
@@ -230,5 +247,87 @@ cluster.json no longer has omega, a control plane: etcd's data is on its disk
     give cluster.json back its node omega; a cluster with another control plane is another \
 cluster: hardway destroy, then hardway up
 ",
+    );
+}
+
+/// The unit of someone else is told, and counts as none of the node's.
+#[test]
+fn a_unit_that_is_not_of_the_cluster_has_failed() {
+    let mut cluster = Cluster::new(well);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.machine("sigma", NONE, |words| {
+        all_active_but(words, "logrotate", "failed")
+    });
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  5/5    -      -        -
+sigma    worker         running  4/4    yes    v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      1/1    v1.14.0  -
+
+warning: logrotate.service on sigma has failed; it is none of the cluster's
+    hardway ssh sigma systemctl status logrotate.service
+",
+    );
+}
+
+/// A host that is busy makes a guest slow. Its first word came, so the rest is waited for.
+#[test]
+fn what_has_begun_to_answer_is_waited_for() {
+    fn late(path: &str) -> (u16, Value) {
+        if path == "/readyz" {
+            sleep(Duration::from_secs(2));
+        }
+        well(path)
+    }
+    let mut cluster = Cluster::new(late);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.machine("sigma", NONE, |words| {
+        sleep(Duration::from_secs(3));
+        all_active(words)
+    });
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  5/5    -      -        -
+sigma    worker         running  4/4    yes    v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      1/1    v1.14.0  -
+",
+    );
+}
+
+#[test]
+fn a_machine_whose_sockets_are_gone() {
+    let mut cluster = Cluster::new(well);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.machine("sigma", NONE, all_active);
+    for kind in ["qmp", "qga", "con"] {
+        std::fs::remove_file(cluster.socket("sigma", kind)).unwrap();
+    }
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  5/5    -      -        -
+sigma    worker         running  -      yes    v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      1/1    v1.14.0  -
+
+sigma can't be asked anything: its sockets in [runtime] are gone; it is shut down and started again with
+    hardway up
+",
+    );
+    let said = cluster.hardway(&["console", "sigma"]);
+    assert_eq!(
+        (said.code, said.stderr.as_str()),
+        (
+            1,
+            "error: cannot attach to sigma's console\ncaused by: sigma can't be asked\n\
+             caused by: its sockets in [runtime] are gone\nhint: hardway up\n"
+        )
     );
 }

@@ -17,6 +17,14 @@ use serde_json::{Value, json};
 
 use crate::api_server::{Authority, serve, serve_as};
 
+/// What `systemctl list-units` prints of units in these states.
+pub(crate) fn listed(units: &[(&str, &str)]) -> String {
+    units
+        .iter()
+        .map(|(unit, state)| format!("{unit}.service loaded {state} {state} What it is for\n"))
+        .collect()
+}
+
 /// base64 of what a guest's program printed.
 pub(crate) fn base64(text: impl AsRef<[u8]>) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -167,15 +175,24 @@ impl Cluster {
             .spawn()
             .unwrap();
         fs::write(&pid_file, process.id().to_string()).unwrap();
+        let pid = process.id();
         self.machines.insert(node.to_owned(), process);
+        // There, and nothing listens.
+        for kind in ["qga", "con"] {
+            drop(UnixListener::bind(self.socket(node, kind)).unwrap());
+        }
         let socket = self.socket(node, "qmp");
-        listen(socket, |stream| {
+        listen(socket, move |stream| {
             let mut writer = stream.try_clone().unwrap();
             let _ = writeln!(writer, "{}", json!({ "QMP": {} }));
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
                 let request: Value = serde_json::from_str(&line).unwrap();
                 let answer = match request["execute"].as_str().unwrap() {
                     "query-status" => json!({ "running": true, "status": "running" }),
+                    "system_powerdown" => {
+                        end(pid);
+                        json!({})
+                    }
                     _ => json!({}),
                 };
                 let _ = writeln!(writer, "{}", json!({ "return": answer }));
@@ -192,6 +209,7 @@ impl Cluster {
         guest: impl Fn(&[&str]) -> (i32, String) + Send + 'static,
     ) {
         self.silent_machine(node);
+        let pid = self.machines[node].id();
         let socket = self.socket(node, "qga");
         listen(socket, move |stream| {
             let mut writer = stream.try_clone().unwrap();
@@ -222,6 +240,18 @@ impl Cluster {
                         output = guest(&words);
                         json!({ "pid": 1 })
                     }
+                    // It answers only where it refuses.
+                    "guest-shutdown" => match guest(&["guest-shutdown"]) {
+                        (0, _) => {
+                            end(pid);
+                            continue;
+                        }
+                        (_, why) => {
+                            let error = json!({ "error": { "desc": why } });
+                            let _ = writeln!(writer, "{error}");
+                            continue;
+                        }
+                    },
                     "guest-exec-status" => json!({
                         "exited": true, "exitcode": output.0, "out-data": base64(&output.1),
                     }),
@@ -232,7 +262,7 @@ impl Cluster {
         });
     }
 
-    fn socket(&self, node: &str, kind: &str) -> PathBuf {
+    pub(crate) fn socket(&self, node: &str, kind: &str) -> PathBuf {
         self.paths.runtime().join(format!("{node}.{kind}"))
     }
 
@@ -287,8 +317,15 @@ impl Cluster {
     }
 }
 
+/// As a machine that shuts down.
+fn end(pid: u32) {
+    let ended = Command::new("kill").arg(pid.to_string()).status().unwrap();
+    assert!(ended.success());
+}
+
 /// One client after the other, until the test ends.
 fn listen(socket: PathBuf, serve: impl Fn(UnixStream) + Send + 'static) {
+    let _ = fs::remove_file(&socket);
     let listener = UnixListener::bind(socket).unwrap();
     spawn(move || {
         for stream in listener.incoming() {

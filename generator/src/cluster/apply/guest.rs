@@ -13,7 +13,7 @@ use super::job::{Ended, JOB};
 use super::units::{self, Runs};
 use crate::cluster::interrupt::Interrupt;
 use crate::cluster::limits::Limits;
-use crate::cluster::machines;
+use crate::cluster::machines::{self, LIST_UNITS, Listed};
 use crate::cluster::wait::printable;
 use crate::machine::install::Tarballs;
 use crate::machine::process::Running;
@@ -49,7 +49,7 @@ impl<'a> Guest<'a> {
     pub(super) fn of(paths: &Paths, node: &'a Node, limits: Limits) -> Result<Self> {
         Ok(Self {
             node,
-            running: machines::needed(paths, node)?,
+            running: machines::reachable(paths, node)?,
             limits,
         })
     }
@@ -248,13 +248,11 @@ mv hardway.new hardway.previous";
 
     /// Those of `units` that are not active, each with its state.
     pub(super) fn inactive(&self, units: &[String]) -> Result<Vec<String>> {
-        let mut argv = vec!["systemctl", "is-active"];
-        argv.extend(units.iter().map(String::as_str));
-        let output = self.running.agent()?.exec(&argv, self.limits.command())?;
-        Ok(machines::states(units, &output.stdout)
-            .filter(|(_, state)| *state != "active")
-            .map(|(unit, state)| format!("{unit} is {state}"))
-            .collect())
+        let output = self
+            .running
+            .agent()?
+            .exec(&LIST_UNITS, self.limits.command())?;
+        Ok(Listed::read(units, &output)?.inactive())
     }
 
     /// Makes the node what it was: `generation`, the flake and the keys from before.

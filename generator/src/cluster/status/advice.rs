@@ -96,6 +96,12 @@ fn machine(node: &NodeStatus, paths: &Paths, topology: &Topology, found: &mut Ve
             let what = format!("{name}: {why}; what QEMU said is in {log}");
             found.push(problem(what, "hardway down && hardway up"));
         }
+        (Machine::Running, Some(lost)) if node.unreachable => found.push(problem(
+            format!(
+                "{name} can't be asked anything: {lost}; it is shut down and started again with"
+            ),
+            node.remedy.unwrap_or("hardway up"),
+        )),
         (Machine::Running, Some(_)) => found.push(problem(
             format!("{name} runs, and its guest agent does not answer: it starts, or hangs"),
             format!("hardway console {name}"),
@@ -113,6 +119,12 @@ fn machine(node: &NodeStatus, paths: &Paths, topology: &Topology, found: &mut Ve
                 format!("hardway logs {name} {}", unit.trim_end_matches(".service")),
             ));
         }
+    }
+    for unit in &node.failed {
+        found.push(problem(
+            format!("warning: {unit} on {name} has failed; it is none of the cluster's"),
+            format!("hardway ssh {name} systemctl status {unit}"),
+        ));
     }
     if let Some(clock) = node.clock.as_ref().filter(|clock| !clock.set) {
         found.push(problem(

@@ -1,5 +1,6 @@
 //! What the API server says: whether it is ready, its Nodes and the addons, asked at once.
 
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use super::addons::Addon;
 use super::expected;
 use crate::cluster::api::Client;
 use crate::cluster::nodes::{self, Registered};
+use crate::cluster::seconds;
 use crate::pki;
 use crate::state::Paths;
 use crate::topology::Topology;
@@ -21,9 +23,42 @@ pub(super) struct Answer {
     pub(super) addons: Vec<Addon>,
 }
 
+/// Questions on their way. Whoever asks need not wait for the answer.
+#[derive(Debug)]
+pub(super) struct Asked {
+    since: Instant,
+    answer: Receiver<Answer>,
+}
+
+impl Asked {
+    /// Asks everything, and is over at `end`.
+    pub(super) fn begin(paths: &Paths, topology: &Topology, end: Instant) -> Self {
+        let (sender, answer) = mpsc::channel();
+        let (paths, topology) = (paths.clone(), topology.clone());
+        // Where the answer is not waited for any more, nothing receives it.
+        thread::spawn(move || sender.send(ask(&paths, &topology, end)));
+        Self {
+            since: Instant::now(),
+            answer,
+        }
+    }
+
+    /// The answer, if it comes before `end`.
+    pub(super) fn wait(self, end: Instant) -> Answer {
+        let left = end.saturating_duration_since(Instant::now());
+        self.answer.recv_timeout(left).unwrap_or_else(|_| Answer {
+            reason: Some(format!(
+                "no answer within {}",
+                seconds(self.since.elapsed())
+            )),
+            ..Answer::default()
+        })
+    }
+}
+
 /// Everything is asked at once and over at `end`: an emulated server takes a second for
 /// `/readyz` alone.
-pub(super) fn ask(paths: &Paths, topology: &Topology, end: Instant) -> Answer {
+fn ask(paths: &Paths, topology: &Topology, end: Instant) -> Answer {
     let client = pki::admin_identity(paths).and_then(|identity| {
         let left = end.saturating_duration_since(Instant::now());
         Client::new(topology.api_port, &identity, left)

@@ -1,14 +1,13 @@
 //! What a running machine says of itself: QEMU whether the guest goes on, the guest
 //! agent what its units do and what time it is there.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Clock, Machine, NodeStatus};
-use crate::cluster::machines::{self, BEHIND};
+use crate::cluster::machines::{self, BEHIND, LIST_UNITS, Listed};
 use crate::cluster::wait::words;
 use crate::machine::agent::Agent;
 use crate::machine::process::Running;
@@ -17,23 +16,35 @@ use crate::plan::NodePlan;
 /// How long QEMU may take; busy with a snapshot it does not answer at all.
 const QEMU: Duration = Duration::from_millis(300);
 
-/// Fills in what the machine tells before `end`.
-pub(super) fn ask(running: &Running, plan: &NodePlan, end: Instant, status: &mut NodeStatus) {
+/// Fills in what the machine tells before `end`; its first word must come before `first`.
+pub(super) fn ask(
+    running: &Running,
+    plan: &NodePlan,
+    first: Instant,
+    end: Instant,
+    status: &mut NodeStatus,
+) {
     if let Some(word) = stands_still(running) {
         status.machine = Machine::Paused;
         status.silent = Some(format!("its guest stands still ({word})"));
         return;
     }
     // The clock comes first: the agent tells it by itself, and the units through a program.
-    let clock = running.agent_until(end).and_then(|mut agent| {
+    let clock = running.agent_between(first, end).and_then(|mut agent| {
         status.clock = clock(&mut agent)?;
         Ok(agent)
     });
     match clock {
-        Ok(mut agent) => match units(&mut agent, plan) {
-            Ok(units) => status.units = Some(units),
-            Err(_) => status.busy = true,
-        },
+        Ok(mut agent) => {
+            status.silent = None;
+            match units(&mut agent, plan) {
+                Ok(listed) => {
+                    status.units = Some(listed.states.into_iter().collect());
+                    status.failed = listed.failed;
+                }
+                Err(_) => status.busy = true,
+            }
+        }
         Err(error) => status.silent = Some(words(&error)),
     }
 }
@@ -46,15 +57,10 @@ fn stands_still(running: &Running) -> Option<String> {
         .then(|| answer["status"].as_str().unwrap_or("paused").to_owned())
 }
 
-fn units(agent: &mut Agent, plan: &NodePlan) -> Result<BTreeMap<String, String>> {
-    let units = machines::units(plan);
-    let mut command = vec!["systemctl", "is-active"];
-    command.extend(units.iter().map(String::as_str));
+fn units(agent: &mut Agent, plan: &NodePlan) -> Result<Listed> {
     // The agent's own end comes first.
-    let output = agent.exec(&command, Duration::from_secs(60))?;
-    Ok(machines::states(&units, &output.stdout)
-        .map(|(unit, state)| (unit.to_owned(), state.to_owned()))
-        .collect())
+    let output = agent.exec(&LIST_UNITS, Duration::from_secs(60))?;
+    Listed::read(&machines::units(plan), &output)
 }
 
 /// Sets a clock that is behind, as it is after the host has slept.

@@ -1,23 +1,25 @@
-//! `hardway status`: machines, units, Nodes and addons at a glance, without the lock
-//! and within two seconds, so that it answers while `up` works.
+//! `hardway status`: machines, units, Nodes and addons at a glance, without the lock, so
+//! that it answers while `up` works.
 //!
-//! Everything is asked at once, each answer with a limit. It changes one thing: a guest's
-//! clock that is behind, as after the host has slept, is set.
+//! Everything is asked at once. What says nothing within two seconds is silent; what has
+//! begun to answer is waited for, since a host that is busy makes everything slow. It changes
+//! one thing: a guest's clock that is behind, as after the host has slept, is set.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use self::addons::Addon;
 use self::advice::Problem;
+use super::at_once::at_once;
+use super::lock;
 use super::members::{self, Leftover};
 use super::nodes::Registered;
 use crate::machine::process;
 use crate::plan::{self, NodePlan};
 use crate::state::Paths;
-use crate::topology::{Cni, Node, Topology};
+use crate::topology::{Cni, Node, Role, Topology};
 
 mod addons;
 mod advice;
@@ -27,8 +29,11 @@ mod text;
 
 pub use text::text;
 
-/// How long everything that is asked may take.
-const LIMIT: Duration = Duration::from_millis(1700);
+/// How long the first word of what is asked may take.
+const FIRST: Duration = Duration::from_millis(1700);
+/// How long all of it may take where a first word came. With both of two processors taken by
+/// others, an emulated guest needs four seconds for what takes it one otherwise.
+const LIMIT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,6 +89,12 @@ pub struct NodeStatus {
     pub silent: Option<String>,
     /// It answers, and was too busy to tell its units in time.
     pub busy: bool,
+    /// Its sockets are gone, so that it can't be asked.
+    pub unreachable: bool,
+    #[serde(skip)]
+    remedy: Option<&'static str>,
+    /// Units that have failed and are not this program's.
+    pub failed: Vec<String>,
     /// A clock that was found behind the host's.
     pub clock: Option<Clock>,
     /// What the API server knows of it; a control plane without a kubelet is no Node.
@@ -113,26 +124,40 @@ impl Status {
 /// Looks, and waits for nobody.
 pub fn status(paths: &Paths, topology: &Topology) -> Status {
     let plan = plan::plan(topology);
-    let end = Instant::now() + LIMIT;
+    let start = Instant::now();
+    let (first, end) = (start + FIRST, start + LIMIT);
     let control_plane_runs = topology.remote().is_some()
         || topology
             .control_planes()
             .any(|node| process::find(paths, &node.name).is_some());
-    let (mut nodes, answer) = thread::scope(|scope| {
-        let asked: Vec<_> = topology
-            .nodes
-            .iter()
-            .zip(&plan.nodes)
-            .map(|(node, plan)| scope.spawn(move || machine(paths, node, plan, end)))
-            .collect();
-        let answer = control_plane_runs.then(|| api::ask(paths, topology, end));
-        let nodes: Vec<NodeStatus> = asked
-            .into_iter()
-            .zip(&topology.nodes)
-            .map(|(asked, node)| asked.join().unwrap_or_else(|_| unknown(node)))
-            .collect();
-        (nodes, answer)
+    let api = control_plane_runs.then(|| api::Asked::begin(paths, topology, end));
+    let pairs = || topology.nodes.iter().zip(&plan.nodes);
+    let mut nodes = at_once(pairs(), |(node, plan)| {
+        machine(paths, node, plan, first, end)
     });
+    let speaks = |node: &NodeStatus| {
+        node.role == Role::ControlPlane.to_string()
+            && (node.machine == Machine::Own || (node.pid.is_some() && node.silent.is_none()))
+    };
+    let patient = nodes.iter().any(speaks);
+    let answer = api.map(|asked| asked.wait(if patient { end } else { first }));
+    if let Some(answer) = &answer {
+        for node in &mut nodes {
+            let mut registered = answer.registered.iter();
+            node.node = registered.find(|found| found.name == node.name).cloned();
+        }
+        // A guest whose kubelet was heard of just now is slow, and neither starts nor hangs.
+        let lives = |node: &NodeStatus| {
+            let ready = node.node.as_ref().is_some_and(|node| node.ready);
+            node.machine == Machine::Running && node.silent.is_some() && !node.unreachable && ready
+        };
+        let slow = pairs().zip(&mut nodes).filter(|(_, status)| lives(status));
+        at_once(slow, |((node, plan), status)| {
+            if let Some(running) = process::find(paths, &node.name) {
+                guest::ask(&running, plan, end, end, status);
+            }
+        });
+    }
     let (ready, reason, addons) = match answer {
         None => {
             let runs = nodes.iter().any(|node| node.pid.is_some());
@@ -143,13 +168,7 @@ pub fn status(paths: &Paths, topology: &Topology) -> Status {
             };
             (false, Some(format!("{what} runs")), Vec::new())
         }
-        Some(answer) => {
-            for node in &mut nodes {
-                let mut registered = answer.registered.iter();
-                node.node = registered.find(|found| found.name == node.name).cloned();
-            }
-            (answer.reason.is_none(), answer.reason, answer.addons)
-        }
+        Some(answer) => (answer.reason.is_none(), answer.reason, answer.addons),
     };
     let kubeconfig = paths.kubeconfig();
     let mut status = Status {
@@ -190,12 +209,21 @@ fn unknown(node: &Node) -> NodeStatus {
         units: None,
         silent: None,
         busy: false,
+        unreachable: false,
+        remedy: None,
+        failed: Vec::new(),
         clock: None,
         node: None,
     }
 }
 
-fn machine(paths: &Paths, node: &Node, plan: &NodePlan, end: Instant) -> NodeStatus {
+fn machine(
+    paths: &Paths,
+    node: &Node,
+    plan: &NodePlan,
+    first: Instant,
+    end: Instant,
+) -> NodeStatus {
     let mut status = unknown(node);
     if node.remote().is_some() {
         return status;
@@ -212,8 +240,17 @@ fn machine(paths: &Paths, node: &Node, plan: &NodePlan, end: Instant) -> NodeSta
         (None, true) => Machine::Stopped,
         (None, false) => Machine::NotInstalled,
     };
-    if let (Some(running), true) = (running, installed) {
-        guest::ask(&running, plan, end, &mut status);
+    let Some(running) = running.filter(|_| installed) else {
+        return status;
+    };
+    // A machine that `up` starts in this moment has no sockets yet.
+    let lost = running.lost_sockets();
+    if let Some(lost) = lost.filter(|_| lock::check(paths).is_ok()) {
+        status.unreachable = true;
+        status.silent = Some(lost.to_string());
+        status.remedy = Some(lost.remedy());
+        return status;
     }
+    guest::ask(&running, plan, first, end, &mut status);
     status
 }

@@ -5,50 +5,50 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 
 use super::{Bench, Found, seen};
-use crate::cluster::machines::{self, in_guest};
+use crate::cluster::machines::{self, LIST_UNITS, Listed, in_guest};
 use crate::cluster::nodes;
-use crate::plan::{self, NodePlan};
-use crate::topology::{Cni, Node};
+use crate::plan;
+use crate::topology::{Cni, Node, NodeName};
 
-/// systemd's own word on every component of every node, and on the rest of its units.
-pub(super) fn units(bench: &Bench<'_>) -> Result<Found> {
+/// systemd's own word on every component of every node. `others` gets the failed units that
+/// are not this program's, once every node was asked.
+pub(super) fn units(bench: &Bench<'_>, others: &mut Option<Vec<String>>) -> Result<Found> {
     let mut count = 0;
-    let mut problems = Vec::new();
+    let (mut problems, mut failed) = (Vec::new(), Vec::new());
     for node in &bench.plan.nodes {
         let units = machines::units(node);
         count += units.len();
-        let mut command = vec!["systemctl", "is-active"];
-        command.extend(units.iter().map(String::as_str));
         let output = in_guest(
             bench.paths,
             bench.node(&node.name)?,
-            &command,
+            &LIST_UNITS,
             bench.limits.command(),
         )?;
-        problems.extend(inactive(node, &units, &output.stdout));
-
-        let failed = ["systemctl", "--failed", "--no-legend", "--plain"];
-        let output = in_guest(
-            bench.paths,
-            bench.node(&node.name)?,
-            &failed,
-            bench.limits.command(),
-        )?;
-        for line in output.stdout.lines().filter(|line| !line.trim().is_empty()) {
-            problems.push(format!("{}: {}", node.name, line.trim()));
-        }
+        let listed = Listed::read(&units, &output)
+            .with_context(|| format!("cannot look at the units of {}", node.name))?;
+        let inactive = listed.inactive().into_iter();
+        problems.extend(inactive.map(|unit| format!("{}: {unit}", node.name)));
+        let all = listed.failed.into_iter();
+        failed.extend(all.map(|unit| failure(&node.name, &unit)));
     }
+    *others = Some(failed);
     if !problems.is_empty() {
         bail!("{}", problems.join("; "));
     }
     seen(format!("{count} units on {} nodes", bench.plan.nodes.len()))
 }
 
-fn inactive(node: &NodePlan, units: &[String], stdout: &str) -> Vec<String> {
-    machines::states(units, stdout)
-        .filter(|(_, state)| *state != "active")
-        .map(|(unit, state)| format!("{}: {unit} is {state}", node.name))
-        .collect()
+fn failure(node: &NodeName, unit: &str) -> String {
+    format!("{node}: {unit}: `hardway ssh {node} systemctl status {unit}`")
+}
+
+/// A unit that is not this program's may fail without harm to the cluster.
+pub(super) fn others(failed: Option<&[String]>) -> Found {
+    match failed {
+        None => Found::Skip("not tried: not every node told its units".to_owned()),
+        Some([]) => Found::Seen("on any node".to_owned()),
+        Some(failed) => Found::Warning(failed.join("\n")),
+    }
 }
 
 /// Every worker Ready, at its planned address and no other, with its planned range.
@@ -104,31 +104,19 @@ pub(super) fn nodes(bench: &Bench<'_>) -> Result<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::sample;
-    use crate::topology::NetworkMode;
 
     #[test]
-    fn names_each_unit_that_is_not_active() {
-        let topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
-        let plan = plan::plan(&topology);
-        let node = &plan.nodes[0];
-        let units = machines::units(node);
+    fn other_units_that_failed_are_a_warning() {
+        let name = NodeName::parse("east").unwrap();
+        let failed = [failure(&name, "foo.service")];
+        let Found::Warning(told) = others(Some(&failed)) else {
+            panic!("no warning");
+        };
         assert_eq!(
-            units,
-            [
-                "hardway-pki.service",
-                "containerd.service",
-                "kube-proxy.service",
-                "kubelet.service"
-            ]
+            told,
+            "east: foo.service: `hardway ssh east systemctl status foo.service`"
         );
-        assert!(inactive(node, &units, "active\nactive\nactive\nactive\n").is_empty());
-        assert_eq!(
-            inactive(node, &units, "active\nactivating\nactive\n"),
-            [
-                "east: containerd.service is activating",
-                "east: kubelet.service is unknown"
-            ]
-        );
+        assert!(matches!(others(Some(&[])), Found::Seen(_)));
+        assert!(matches!(others(None), Found::Skip(_)));
     }
 }

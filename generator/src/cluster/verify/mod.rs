@@ -46,6 +46,8 @@ struct Bench<'a> {
 pub enum Verdict {
     Passed,
     Failed,
+    /// Something is wrong that is not the cluster's: the detail says what.
+    Warning,
     /// It can't be tried, and need not be: the detail says why.
     Skipped,
 }
@@ -64,6 +66,7 @@ pub struct Outcome {
 enum Found {
     /// What was seen.
     Seen(String),
+    Warning(String),
     Skip(String),
 }
 
@@ -119,7 +122,13 @@ pub(super) fn locked(
 }
 
 fn all(bench: &Bench<'_>, run: &mut Run<'_>) -> Result<()> {
-    run.check("every unit is active", || machines::units(bench))?;
+    let mut others = None;
+    run.check("every unit is active", || {
+        machines::units(bench, &mut others)
+    })?;
+    run.check("no other unit has failed", || {
+        Ok(machines::others(others.as_deref()))
+    })?;
     run.check("every node is Ready at its address", || {
         machines::nodes(bench)
     })?;
@@ -171,6 +180,7 @@ impl Run<'_> {
         let result = body();
         let (verdict, detail) = match result {
             Ok(Found::Seen(detail)) => (Verdict::Passed, detail),
+            Ok(Found::Warning(what)) => (Verdict::Warning, what),
             Ok(Found::Skip(reason)) => (Verdict::Skipped, reason),
             Err(error) => (Verdict::Failed, render(&error).trim_end().to_owned()),
         };

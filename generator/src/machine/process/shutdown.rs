@@ -6,10 +6,11 @@
 //! button still works: QEMU also reads QMP commands from a FIFO beside the disk. A FIFO's
 //! path may be long, a socket's may not.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -82,7 +83,7 @@ impl Running {
     /// refusal may come at any time until the machine has ended.
     fn ask_agent(&self, limit: Duration) -> Result<bool> {
         if let Some(gone) = self.lost_sockets() {
-            return Err(gone);
+            return Err(gone.into());
         }
         let mut agent = Agent::connect_within(&self.socket("qga"), ASK)?;
         agent.shutdown()?;
@@ -102,7 +103,7 @@ impl Running {
 
     fn press_power_button(&self) -> Result<()> {
         let pressed = match self.lost_sockets() {
-            Some(gone) => Err(gone),
+            Some(gone) => Err(gone.into()),
             None => self
                 .qmp()
                 .and_then(|mut qmp| qmp.execute("system_powerdown", &json!({})))
@@ -114,28 +115,53 @@ impl Running {
     }
 
     /// Why the machine can't be asked anything, where a socket of it is gone.
-    pub fn lost_sockets(&self) -> Option<anyhow::Error> {
+    pub fn lost_sockets(&self) -> Option<Lost> {
         let mut sockets = ["qmp", "qga", "con"]
             .map(|kind| self.socket(kind))
             .into_iter();
         sockets.find(|socket| !socket.exists())?;
-        let folder = self.sockets.display();
-        let own = self.socket("qmp");
-        let holds = |part: &[u8]| {
-            let line = self.identity.command_line();
-            line.windows(part.len()).any(|window| window == part)
-        };
-        let name = format!("/{}.qmp", self.node);
-        Some(
-            match holds(name.as_bytes()) && !holds(own.as_os_str().as_encoded_bytes()) {
-                true => anyhow!(
-                    "its sockets are not in {folder}: it was started under another XDG_RUNTIME_DIR"
-                ),
-                false => anyhow!("its sockets in {folder} are gone"),
-            },
-        )
+        let line = self.identity.command_line();
+        let holds = |part: &[u8]| line.windows(part.len()).any(|window| window == part);
+        let (socket, name) = (self.socket("qmp"), format!("/{}.qmp", self.node));
+        Some(Lost {
+            folder: self.sockets.clone(),
+            elsewhere: holds(name.as_bytes()) && !holds(socket.as_os_str().as_encoded_bytes()),
+        })
     }
 }
+
+/// The sockets of a machine that runs are not where they should be.
+#[derive(Debug)]
+pub struct Lost {
+    folder: PathBuf,
+    /// QEMU was told another folder.
+    pub elsewhere: bool,
+}
+
+impl Lost {
+    /// The command that gives it sockets again: with a new start.
+    pub fn remedy(&self) -> &'static str {
+        match self.elsewhere {
+            true => "hardway down && hardway up",
+            false => "hardway up",
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = self.folder.display();
+        match self.elsewhere {
+            true => write!(
+                out,
+                "its sockets are not in {folder}: it was started under another XDG_RUNTIME_DIR"
+            ),
+            false => write!(out, "its sockets in {folder} are gone"),
+        }
+    }
+}
+
+impl std::error::Error for Lost {}
 
 /// Presses the power button through QEMU's FIFO `path`.
 fn press(path: &Path) -> Result<()> {
