@@ -44,11 +44,7 @@ impl Listener for Told {
     }
 
     fn done(&mut self, change: &Change) {
-        let restarted = change.restarted.as_deref().unwrap_or_default();
-        self.say(&match restarted {
-            [] => format!("{}: no unit was restarted\n", change.node),
-            units => format!("{}: restarted {}\n", change.node, units.join(", ")),
-        });
+        self.say(&change.done());
     }
 
     fn tested(&mut self, outcome: &Outcome) {

@@ -10,7 +10,7 @@ use hardway::{pki, plan, topology};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Cluster, base64};
+use crate::support::{Cluster, base64, listed};
 
 /// What sigma does with jobs, and what it was asked for.
 #[derive(Default)]
@@ -24,14 +24,19 @@ struct Node {
 
 /// alpha and sigma run what is generated from cluster.json now; sigma has a module.
 fn cluster(node: Node) -> (Cluster, Arc<Mutex<Node>>) {
-    let mut cluster = Cluster::new(|_| (404, json!({})));
-    let file = cluster.paths.cluster_json();
-    let mut json: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    json["nodes"]["sigma"]["modules"] = json!(["./mine.nix"]);
-    fs::write(&file, json.to_string()).unwrap();
-    fs::write(cluster.paths.dir.join("mine.nix"), "{ }\n").unwrap();
+    let cluster = Cluster::new(|_| (404, json!({})));
     // A PKI of its own, in the place of the API server's stand-in's.
     fs::remove_dir_all(cluster.paths.pki()).unwrap();
+    with_module(cluster, "sigma", node)
+}
+
+/// The same cluster; the node of this name has a module.
+fn with_module(mut cluster: Cluster, owner: &str, node: Node) -> (Cluster, Arc<Mutex<Node>>) {
+    let file = cluster.paths.cluster_json();
+    let mut json: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    json["nodes"][owner]["modules"] = json!(["./mine.nix"]);
+    fs::write(&file, json.to_string()).unwrap();
+    fs::write(cluster.paths.dir.join("mine.nix"), "{ }\n").unwrap();
     assert_eq!(cluster.hardway(&["generate"]).code, 0);
 
     let node = Arc::new(Mutex::new(node));
@@ -57,7 +62,18 @@ fn cluster(node: Node) -> (Cluster, Arc<Mutex<Node>>) {
     (cluster, node)
 }
 
+const ALPHA: [&str; 5] = [
+    "hardway-pki",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+];
+
 fn answer(words: &[&str], flake: &str, sums: &str, node: &mut Node) -> (i32, String) {
+    if words[..2] == ["systemctl", "list-units"] {
+        return (0, listed(&ALPHA.map(|unit| (unit, "active"))));
+    }
     assert_eq!((words[0], words[1]), ("/bin/sh", "-c"), "{words:?}");
     let does = |part: &str| words[2].contains(part);
     let said = if does("systemd-run") {
@@ -69,13 +85,22 @@ fn answer(words: &[&str], flake: &str, sums: &str, node: &mut Node) -> (i32, Str
         sums.to_owned()
     } else if does("--property=ExecMainStatus") {
         let back = node.jobs.last().is_some_and(|job| job.starts_with("ln "));
-        let state = match if back { 0 } else { node.job.1 } {
+        let boot = node
+            .jobs
+            .last()
+            .is_some_and(|job| job.contains("rebuild boot "));
+        let state = match if back || boot { 0 } else { node.job.1 } {
             0 => "ActiveState=active\nSubState=exited\nExecMainStatus=0\n".to_owned(),
             code => format!("ActiveState=failed\nSubState=failed\nExecMainStatus={code}\n"),
         };
         return (0, state);
     } else if does("exec tail") {
         node.job.0.clone()
+    } else if does("--property=RequiredBy") {
+        "Id=hardway-pki.service\nActiveState=active\nRequiredBy=kubelet.service\n\n\
+         Id=kubelet.service\nActiveState=active\nConsistsOf=cadvisor.service\n\n\
+         Id=cadvisor.service\nActiveState=active\n"
+            .to_owned()
     } else if does("readlink") {
         let number = if node.switches && !node.jobs.is_empty() {
             2
@@ -144,7 +169,7 @@ fn where_all_is_as_generated_nothing_is_done() {
         json,
         json!({
             "dryRun": false, "upToDate": true, "checks": [],
-            "nodes": [{ "node": "alpha", "files": [], "keys": [], "would": null, "restarted": null }],
+            "nodes": [{ "node": "alpha", "files": [], "keys": [], "would": null, "nextBoot": null, "restarted": null }],
         })
     );
     assert!(node.lock().unwrap().jobs.is_empty());
@@ -183,13 +208,14 @@ fn a_dry_run_tells_what_differs_and_the_units_that_would_be_touched() {
         said.stdout,
         format!(
             "{DIFF}sigma: keys that differ: kubelet-serving-sigma-key.pem, kubelet-serving-sigma.pem\n\
-             sigma: would restart kubelet.service\n"
+             sigma: would restart kubelet.service\n\
+             sigma: would restart along with these: cadvisor.service\n"
         )
     );
     assert_eq!(
         node.lock().unwrap().jobs,
         [
-            "exec nixos-rebuild dry-activate --flake \"path:/run/hardway-apply/flake#sigma-$(uname -m)-linux\""
+            "exec nixos-rebuild dry-activate --no-reexec --flake \"path:/run/hardway-apply/flake#sigma-$(uname -m)-linux\""
         ]
     );
 }
@@ -215,6 +241,75 @@ caused by: error: The option `foo' does not exist.
 hint: no node was left changed; mend it, then `hardway apply` again"
     );
     assert_eq!(node.lock().unwrap().jobs.len(), 1);
+}
+
+/// In NixOS' words.
+const REFUSED: &str = "building the system configuration...
+Checking switch inhibitors...
+There are changes to critical components of the system:
+
+dbus-implementation : dbus -> broker
+
+Switching into this system is not recommended.
+You probably want to run 'nixos-rebuild boot' and reboot your system instead.
+
+If you really want to switch into this configuration directly, then
+you can set NIXOS_NO_CHECK=1 to ignore pre-switch checks.
+
+WARNING: doing so might cause the switch to fail or your system to become unstable.
+
+Pre-switch check 'switchInhibitors' failed
+Pre-switch checks failed
+";
+
+#[test]
+fn what_nixos_takes_at_the_next_boot_only_is_set_for_it() {
+    let cluster = Cluster::generated(&["sigma"], |_, path, _| match path {
+        "/readyz" => (200, json!("ok")),
+        _ => (404, json!({})),
+    });
+    let node = Node {
+        job: (REFUSED.to_owned(), 1),
+        switches: true,
+        ..Node::default()
+    };
+    let (cluster, node) = with_module(cluster, "alpha", node);
+    change(&cluster);
+    let diff = DIFF.replace("sigma", "alpha");
+    let refusal = "alpha: NixOS does not switch to this while it runs \
+                   (dbus-implementation : dbus -> broker)";
+    let said = cluster.hardway(&["apply", "--dry-run"]);
+    assert_eq!(
+        (said.code, said.stdout, told(&said.stderr).as_str()),
+        (
+            0,
+            format!("{diff}{refusal}: would set it for the next boot\n"),
+            "alpha:   evaluate [time]"
+        )
+    );
+
+    let said = cluster.hardway(&["apply", "--no-verify"]);
+    assert_eq!(
+        (said.code, told(&said.stdout)),
+        (
+            0,
+            format!(
+                "{diff}alpha: no unit was restarted\n\
+                 {refusal}: it is set for the next boot; \
+                 restart the machines with `hardway down && hardway up`\n\
+                 applied to alpha in [time]"
+            )
+        ),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(
+        node.lock().unwrap().jobs[1..],
+        ["switch", "boot"].map(|verb| format!(
+            "exec nixos-rebuild {verb} --no-reexec \
+             --flake \"path:/etc/hardway.new#alpha-$(uname -m)-linux\""
+        ))
+    );
 }
 
 #[test]
@@ -244,7 +339,7 @@ hint: no node was left changed; mend it, then `hardway apply` again"
     assert_eq!(
         node.lock().unwrap().jobs,
         [
-            "exec nixos-rebuild switch --flake \"path:/etc/hardway.new#sigma-$(uname -m)-linux\"",
+            "exec nixos-rebuild switch --no-reexec --flake \"path:/etc/hardway.new#sigma-$(uname -m)-linux\"",
             "ln -sfn system-1-link /nix/var/nix/profiles/system && \
              exec /nix/var/nix/profiles/system/bin/switch-to-configuration switch",
         ]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::difference::{KeyChange, Sums};
 use super::job::{Ended, JOB};
-use super::units::{self, Runs};
+use super::units::{self, Relations, Runs};
 use crate::cluster::interrupt::Interrupt;
 use crate::cluster::limits::Limits;
 use crate::cluster::machines::{self, LIST_UNITS, Listed};
@@ -181,9 +181,15 @@ mv pki.new pki.previous"#;
         self.rebuild("switch", NEXT, interrupt)
     }
 
+    /// Makes what was sent, and was not switched to, the configuration of the next boot.
+    pub(super) fn boot(&self, interrupt: &Interrupt) -> Result<Ended> {
+        self.rebuild("boot", NEXT, interrupt)
+    }
+
     fn rebuild(&self, verb: &str, folder: &str, interrupt: &Interrupt) -> Result<Ended> {
+        // NixOS' nixos-rebuild would first build itself from the flake, and run that.
         let command = format!(
-            "exec nixos-rebuild {verb} --flake \"path:{folder}#{}-$(uname -m)-linux\"",
+            "exec nixos-rebuild {verb} --no-reexec --flake \"path:{folder}#{}-$(uname -m)-linux\"",
             self.node.name
         );
         self.job(&command, interrupt)
@@ -229,6 +235,19 @@ mv hardway.new hardway.previous";
         let mut runs = units::runs(&text);
         runs.remove(JOB);
         Ok(runs)
+    }
+
+    /// What its units have to do with each other.
+    pub(super) fn relations(&self) -> Result<Relations> {
+        let mut script = "exec systemctl show".to_owned();
+        for property in Relations::PROPERTIES {
+            script += &format!(" --property={property}");
+        }
+        script += " '*.service' '*.socket'";
+        let text = self
+            .run(&script, &[], b"")
+            .with_context(|| format!("cannot look at the units of {}", self.node.name))?;
+        Ok(Relations::read(&text))
     }
 
     pub(super) fn restart(&self, units: &[String], interrupt: &Interrupt) -> Result<()> {

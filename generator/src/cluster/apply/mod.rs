@@ -4,19 +4,22 @@
 //! next is begun. Where one does not come back well, or the cluster's test fails, every
 //! node goes back to what it ran before.
 
+mod change;
 mod difference;
 mod guest;
+mod inhibited;
 mod job;
 mod undo;
 mod units;
 mod well;
 
 use anyhow::{Context, Result, anyhow};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub use self::change::Change;
 pub use self::difference::{FileChange, KeyChange};
 use self::guest::Guest;
+pub use self::inhibited::NextBoot;
 use self::job::Ended;
 use self::undo::Begun;
 pub use self::units::Units;
@@ -36,46 +39,6 @@ use crate::plan::{self, NodePlan};
 use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{Node, Role, Topology};
-
-/// What a node has to change.
-#[derive(Debug, Clone, Serialize)]
-pub struct Change {
-    pub node: String,
-    pub files: Vec<FileChange>,
-    pub keys: Vec<KeyChange>,
-    /// What a switch would do, where that was asked for.
-    pub would: Option<Units>,
-    /// The units that this run restarted.
-    pub restarted: Option<Vec<String>>,
-}
-
-impl Change {
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.keys.is_empty()
-    }
-
-    /// What differs, as text.
-    pub fn text(&self) -> String {
-        let mut text: String = self.files.iter().map(|file| file.diff.as_str()).collect();
-        if !self.keys.is_empty() {
-            text += &format!(
-                "{}: keys that differ: {}\n",
-                self.node,
-                guest::names(&self.keys)
-            );
-        }
-        if let Some(would) = &self.would {
-            let lines = would.lines();
-            if lines.is_empty() {
-                text += &format!("{}: no unit would be touched\n", self.node);
-            }
-            for line in lines {
-                text += &format!("{}: {line}\n", self.node);
-            }
-        }
-        text
-    }
-}
 
 /// What is asked for beside the nodes.
 #[derive(Debug, Clone, Copy)]
@@ -195,6 +158,7 @@ impl<'a> Run<'a> {
             files: difference::files(&guest.flake()?, &wanted),
             keys: difference::keys(&guest.keys()?, &sums),
             would: None,
+            next_boot: None,
             restarted: None,
         };
         let tarballs = Tarballs::pack(self.site.paths, self.site.topology, self.site.plan, node)?;
@@ -246,7 +210,8 @@ impl<'a> Run<'a> {
             true => Ended::nothing(),
             false => target.guest.dry(&target.tarballs, self.site.interrupt)?,
         };
-        if ended.code != 0 {
+        let next_boot = NextBoot::of(&ended);
+        if ended.code != 0 && next_boot.is_none() {
             return Err(anyhow!("{}", ended.log)
                 .context(format!(
                     "nixos-rebuild dry-activate ended with {}",
@@ -255,15 +220,19 @@ impl<'a> Run<'a> {
                 .context(format!("{name} can't be what is generated now")))
             .hint("nothing was changed; mend it, and try again");
         }
-        task.done();
         let mut units = Units::planned(&ended.log);
         for unit in difference::readers(target.plan, &target.change.keys) {
             if !units.restart.contains(&unit) {
                 units.restart.push(unit);
             }
         }
-        units.restart.sort();
-        target.change.would = Some(units);
+        units.complete(&target.guest.relations()?);
+        task.done();
+        // Where the switch is refused, only a key that changed restarts units.
+        if next_boot.is_none() || !units.restart.is_empty() {
+            target.change.would = Some(units);
+        }
+        target.change.next_boot = next_boot;
         Ok(())
     }
 
@@ -280,10 +249,12 @@ impl<'a> Run<'a> {
             .filter(|(target, _)| !target.change.is_empty());
         for (target, change) in differing {
             self.site.interrupt.check()?;
-            let restarted = self.one(target, begun).with_context(|| {
-                format!("cannot apply what is generated now to {}", change.node)
+            self.one(target, begun, change).with_context(|| {
+                format!(
+                    "cannot apply what is generated now to {}",
+                    target.change.node
+                )
             })?;
-            change.restarted = Some(restarted);
             listener.done(change);
         }
         if begun.is_empty() || !self.wishes.verify {
@@ -304,12 +275,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Switches one node and waits until it is well; the units that it restarted.
+    /// Switches one node and waits until it is well; `change` gets what was done.
     fn one<'t>(
         &self,
         target: &'t Target<'a>,
         begun: &mut Vec<Begun<'t, 'a>>,
-    ) -> Result<Vec<String>> {
+        change: &mut Change,
+    ) -> Result<()> {
         let guest = &target.guest;
         let task = self.site.progress.task(guest.node.name.as_str());
         let before = guest.runs()?;
@@ -324,10 +296,18 @@ impl<'a> Run<'a> {
         let configuration = !target.change.files.is_empty();
         match configuration {
             true => {
-                let ended = guest.switch(&target.tarballs, keys, &stage, self.site.interrupt)?;
+                let mut ended =
+                    guest.switch(&target.tarballs, keys, &stage, self.site.interrupt)?;
+                change.next_boot = NextBoot::of(&ended);
+                let mut verb = "switch";
+                if change.next_boot.is_some() {
+                    task.stage("set for the next boot");
+                    verb = "boot";
+                    ended = guest.boot(self.site.interrupt)?;
+                }
                 if ended.code != 0 {
                     return Err(anyhow!("{}", ended.log)
-                        .context(format!("nixos-rebuild switch ended with {}", ended.code)));
+                        .context(format!("nixos-rebuild {verb} ended with {}", ended.code)));
                 }
             }
             false => {
@@ -352,6 +332,7 @@ impl<'a> Run<'a> {
             }
         }
         task.done();
-        Ok(units::restarted(&before, &guest.runs()?))
+        change.restarted = Some(units::restarted(&before, &guest.runs()?));
+        Ok(())
     }
 }

@@ -10,7 +10,93 @@ pub struct Units {
     pub stop: Vec<String>,
     pub reload: Vec<String>,
     pub restart: Vec<String>,
+    /// What runs and requires one that stops or restarts: systemd takes it along, and it
+    /// starts again.
+    pub along: Vec<String>,
     pub start: Vec<String>,
+}
+
+/// What systemd knows of a guest's services and sockets, by name.
+#[derive(Debug, Default)]
+pub(super) struct Relations(BTreeMap<String, Relation>);
+
+#[derive(Debug, Default)]
+struct Relation {
+    runs: bool,
+    /// The units that systemd stops, or restarts, along with it.
+    dependents: Vec<String>,
+    /// The sockets that start it.
+    sockets: Vec<String>,
+}
+
+/// Each is the reverse of a dependency that passes a stop on (systemd.unit(5): Requires=,
+/// Requisite=, BindsTo=, PartOf=, StopPropagatedFrom=).
+const DEPENDENTS: [&str; 5] = [
+    "RequiredBy",
+    "RequisiteOf",
+    "BoundBy",
+    "ConsistsOf",
+    "PropagatesStopTo",
+];
+
+impl Relations {
+    pub(super) const PROPERTIES: [&str; 8] = [
+        "Id",
+        "ActiveState",
+        "TriggeredBy",
+        DEPENDENTS[0],
+        DEPENDENTS[1],
+        DEPENDENTS[2],
+        DEPENDENTS[3],
+        DEPENDENTS[4],
+    ];
+
+    /// Of what `systemctl show` printed of those properties: a block a unit.
+    pub(super) fn read(stdout: &str) -> Self {
+        let mut all = BTreeMap::new();
+        for block in stdout.split("\n\n") {
+            let mut id = None;
+            let mut relation = Relation::default();
+            for (name, value) in block.lines().filter_map(|line| line.trim().split_once('=')) {
+                let units = value.split_whitespace().map(str::to_owned);
+                match name {
+                    "Id" => id = Some(value.to_owned()),
+                    "ActiveState" => relation.runs = !matches!(value, "inactive" | "failed"),
+                    "TriggeredBy" => relation.sockets.extend(units),
+                    name if DEPENDENTS.contains(&name) => relation.dependents.extend(units),
+                    _ => {}
+                }
+            }
+            if let Some(id) = id {
+                all.insert(id, relation);
+            }
+        }
+        Self(all)
+    }
+
+    /// The sockets that start `unit`.
+    fn sockets(&self, unit: &str) -> &[String] {
+        self.0.get(unit).map_or(&[], |found| &found.sockets)
+    }
+
+    /// What runs and goes along with `units`, without these.
+    fn along(&self, units: &[String]) -> Vec<String> {
+        let mut found: Vec<String> = units.to_vec();
+        let mut next = 0;
+        while let Some(unit) = found.get(next) {
+            let dependents = self.0.get(unit).map(|relation| relation.dependents.clone());
+            for dependent in dependents.unwrap_or_default() {
+                let runs = self.0.get(&dependent).is_some_and(|relation| relation.runs);
+                if runs && !found.contains(&dependent) {
+                    found.push(dependent);
+                }
+            }
+            next += 1;
+        }
+        let mut along = found.split_off(units.len());
+        along.sort();
+        along
+    }
 }
 
 impl Units {
@@ -42,8 +128,23 @@ impl Units {
             stop,
             reload: named("reload"),
             restart,
+            along: Vec::new(),
             start,
         }
+    }
+
+    /// Adds what systemd does beside what NixOS says: it stops a service whose socket it
+    /// starts again, and the socket starts the service; and what requires a unit that stops
+    /// goes along with it.
+    pub(super) fn complete(&mut self, relations: &Relations) {
+        let starts = |socket: &String| self.restart.contains(socket) || self.start.contains(socket);
+        let (mut sockets_start, stop): (Vec<_>, Vec<_>) = std::mem::take(&mut self.stop)
+            .into_iter()
+            .partition(|unit| relations.sockets(unit).iter().any(starts));
+        self.stop = stop;
+        self.restart.append(&mut sockets_start);
+        self.restart.sort();
+        self.along = relations.along(&[self.stop.as_slice(), &self.restart].concat());
     }
 
     /// e.g. `would restart kubelet.service`; a line for each kind that there is.
@@ -52,6 +153,7 @@ impl Units {
             ("stop", &self.stop),
             ("reload", &self.reload),
             ("restart", &self.restart),
+            ("restart along with these:", &self.along),
             ("start", &self.start),
         ]
         .iter()
@@ -113,6 +215,72 @@ mod tests {
             ]
         );
         assert!(Units::planned("building…\n").lines().is_empty());
+    }
+
+    /// The dependencies of alpha's units, as `systemctl show` prints their reverse.
+    #[test]
+    fn what_goes_along_and_what_a_socket_starts_again_is_told() {
+        let block = |unit: &str, state: &str, rest: &str| {
+            format!("Id={unit}\nActiveState={state}\n{rest}\n\n")
+        };
+        let relations = Relations::read(
+            &[
+                block(
+                    "hardway-pki.service",
+                    "active",
+                    "RequiredBy=etcd.service kube-apiserver.service\nBoundBy=",
+                ),
+                block(
+                    "etcd.service",
+                    "active",
+                    "RequiredBy=kube-apiserver.service",
+                ),
+                block(
+                    "kube-apiserver.service",
+                    "activating",
+                    "ConsistsOf=scheduler.service off.service gone.service",
+                ),
+                block("scheduler.service", "active", "RequiredBy="),
+                block("off.service", "inactive", "RequiredBy=scheduler.service"),
+                block(
+                    "systemd-networkd.service",
+                    "active",
+                    "TriggeredBy=systemd-networkd.socket",
+                ),
+                block("systemd-networkd.socket", "active", ""),
+            ]
+            .concat(),
+        );
+        let lines = |log: &str| {
+            let mut units = Units::planned(log);
+            units.complete(&relations);
+            units.lines()
+        };
+        assert_eq!(
+            lines("would restart the following units: hardway-pki.service\n"),
+            [
+                "would restart hardway-pki.service",
+                "would restart along with these: etcd.service, kube-apiserver.service, scheduler.service",
+            ]
+        );
+        assert_eq!(
+            lines("would restart the following units: etcd.service, kube-apiserver.service\n"),
+            [
+                "would restart etcd.service, kube-apiserver.service",
+                "would restart along with these: scheduler.service",
+            ]
+        );
+        assert_eq!(
+            lines(
+                "would stop the following units: off.service, systemd-networkd.service, systemd-networkd.socket\n\
+                 would start the following units: systemd-networkd.socket\n"
+            ),
+            [
+                "would stop off.service",
+                "would restart systemd-networkd.service, systemd-networkd.socket",
+                "would restart along with these: scheduler.service",
+            ]
+        );
     }
 
     #[test]
