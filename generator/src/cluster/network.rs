@@ -13,7 +13,11 @@ use crate::machine::segment::Transport;
 use crate::plan::{
     advertised_address, api_secure_port, dns_address, interface, kubelet_port, node_address,
 };
-use crate::topology::{Cni, Joined, Node, NodeName, Role, SegmentPorts, Topology};
+use crate::topology::{Cni, Joined, Node, NodeName, Role, Topology};
+
+mod segment;
+
+pub use self::segment::SegmentPort;
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,17 +71,6 @@ pub struct Door {
     pub purpose: Purpose,
 }
 
-/// A UDP port at which one machine's QEMU listens to another's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SegmentPort {
-    pub udp_port: u16,
-    /// Whose QEMU listens.
-    pub node: NodeName,
-    /// The machine at the other end of the link.
-    pub peer: NodeName,
-}
-
 /// One of the ways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Way {
@@ -125,7 +118,7 @@ impl Network {
                 .map(|node| member(topology, mode, node))
                 .collect(),
             forwards: topology.nodes.iter().flat_map(doors).collect(),
-            segment_ports: segment_ports(topology, mode, transport),
+            segment_ports: segment::ports(topology, mode, transport),
             ways: ways(topology, mode, transport),
         }
     }
@@ -152,26 +145,6 @@ fn member(topology: &Topology, mode: Joined, node: &Node) -> Member {
         reached_at: format!("{}:{port}", advertised_address(topology, node)),
         pods: (node.role == Role::Worker).then_some(node.pod_cidr),
     }
-}
-
-/// In the order of the spokes' names, the hub's end of each link first.
-fn segment_ports(topology: &Topology, mode: Joined, transport: Transport) -> Vec<SegmentPort> {
-    let (Joined::Segment, Transport::Udp) = (mode, transport) else {
-        return Vec::new();
-    };
-    let Some(hub) = topology.control_planes().next() else {
-        return Vec::new();
-    };
-    let port = |udp_port, node: &Node, peer: &Node| SegmentPort {
-        udp_port,
-        node: node.name.clone(),
-        peer: peer.name.clone(),
-    };
-    let spokes = topology.nodes.iter().filter(|node| node.name != hub.name);
-    spokes
-        .filter_map(|node| Some((node, SegmentPorts::of(node.guest()?.ssh_port)?)))
-        .flat_map(|(node, ports)| [port(ports.hub, hub, node), port(ports.node, node, hub)])
-        .collect()
 }
 
 fn ways(topology: &Topology, mode: Joined, transport: Transport) -> Vec<Way> {
@@ -404,32 +377,4 @@ pub fn text(network: &Network) -> String {
         let _ = write!(text, "\n{} to {}\n    {}\n", way.from, way.to, way.how);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::sample::topology;
-    use crate::topology::NetworkMode;
-
-    /// As on macOS.
-    #[test]
-    fn where_the_segment_is_of_udp_its_ports_are_listed() {
-        let segment = topology(Cni::Bridge, NetworkMode::Segment);
-        let text = text(&Network::over(Transport::Udp, &segment));
-        let table = "
-UDP OF THIS HOST  READ BY      FOR
-127.0.0.1:7209    hub's QEMU   the segment's link to east
-127.0.0.1:2209    east's QEMU  the segment's link to hub
-127.0.0.1:7207    hub's QEMU   the segment's link to west
-127.0.0.1:2207    west's QEMU  the segment's link to hub
-";
-        assert!(text.contains(table), "{text}");
-        assert!(text.contains("Ethernet over UDP on this host's 127.0.0.1 between the QEMUs"));
-        let unix = Network::over(Transport::Unix, &segment);
-        assert!(unix.segment_ports.is_empty());
-        let user = topology(Cni::Bridge, NetworkMode::User);
-        let user = Network::over(Transport::Udp, &user);
-        assert!(user.segment_ports.is_empty());
-    }
 }

@@ -119,7 +119,7 @@ pub fn join_segment(host: &Host, paths: &Paths, topology: &Topology, node: &Node
     };
     let saved = fs::read_to_string(paths.node(&hub.name).argv()).unwrap_or_default();
     let links = segment::links(host.transport, topology, node, &paths.runtime())?;
-    let mut ids = links.iter().flatten().map(|link| link.ids());
+    let mut ids = links.iter().flatten().map(Link::ids);
     match ids.all(|[link, _]| saved.contains(&format!("id={link},"))) {
         true => Ok(()),
         false => save_command_line(host, paths, topology, hub, None),

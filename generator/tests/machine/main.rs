@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use hardway::machine::capture;
 use hardway::machine::disk::{self, Content};
 use hardway::machine::process::{self, Running};
+use hardway::machine::segment::Transport;
 use hardway::machine::{Accelerator, Arch, Host, HostOptions};
 use hardway::report;
 use hardway::state::Paths;
@@ -91,6 +92,8 @@ impl Bench {
         };
         let mut host = Host::detect(&self.paths(), &options).unwrap();
         host.accelerator = Accelerator::Tcg;
+        // On every system: the tests take part in it with sockets of their own.
+        host.transport = Transport::Unix;
         let (paths, node) = (self.paths(), self.node(node));
         let files = paths.node(&node.name);
         let empty = Content::Empty(node.guest().unwrap().disk);
