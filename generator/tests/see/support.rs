@@ -195,7 +195,8 @@ impl Cluster {
                     }
                     _ => json!({}),
                 };
-                let _ = writeln!(writer, "{}", json!({ "return": answer }));
+                let answer = json!({ "return": answer, "id": request["id"] });
+                let _ = writeln!(writer, "{answer}");
             }
         });
     }
