@@ -138,5 +138,5 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
 pub(super) fn kubeconfig(paths: &Paths) -> String {
     let file = paths.kubeconfig();
     let shown = file.display();
-    format!("kubeconfig: {shown}\ntry: kubectl --kubeconfig {shown} get nodes\n")
+    format!("kubeconfig: {shown}\ntry: hardway kubectl get nodes\n")
 }
