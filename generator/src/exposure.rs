@@ -81,7 +81,8 @@ fn find(place: &Path) -> Option<Exposure> {
     in_git(&place, folder, work_trees.first()?)
 }
 
-/// A flake outside git.
+/// A flake outside git. Of a folder above the cluster's, the hint adds the flake alone to git:
+/// that folder may be a whole home folder.
 fn in_flake(place: &Path, folder: &Path, flake: &Path) -> Exposure {
     let mut commands = Vec::new();
     if !lines_ignore(place, flake) {
@@ -90,10 +91,15 @@ fn in_flake(place: &Path, folder: &Path, flake: &Path) -> Exposure {
     if std::env::current_dir().is_ok_and(|here| here != flake) {
         commands.push(format!("cd {}", word(flake)));
     }
-    commands.push("git init && git add -A".to_owned());
+    commands.push("git init".to_owned());
+    commands.push(match (flake == folder, has(flake, "flake.lock")) {
+        (true, _) => "git add -A".to_owned(),
+        (false, true) => "git add flake.nix flake.lock".to_owned(),
+        (false, false) => "git add flake.nix".to_owned(),
+    });
     let mut hint = commands.join(" && ");
     if flake != folder {
-        hint += &format!("; or move the cluster out of {}", flake.display());
+        hint = format!("move the cluster out of {}; or {hint}", flake.display());
     }
     Exposure {
         cause: format!(
@@ -167,23 +173,26 @@ fn in_git(place: &Path, folder: &Path, tree: &Path) -> Option<Exposure> {
     })
 }
 
-/// git's answer about `path`. Its own search for the work tree, whatever a hook has set.
+/// git in `folder`, in the work tree that it finds there: a hook may have named another one in
+/// the environment.
+pub fn git_in(folder: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C")
+        .arg(folder)
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .stdin(Stdio::null());
+    git
+}
+
+/// git's answer about `path`.
 fn git(folder: &Path, command: &[&str], path: &Path) -> std::io::Result<Output> {
     let existing = folder
         .ancestors()
         .find(|up| up.is_dir())
         .unwrap_or(Path::new("/"));
-    Command::new("git")
-        .arg("-C")
-        .arg(existing)
-        .args(command)
-        .arg("--")
-        .arg(path)
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE")
-        .stdin(Stdio::null())
-        .output()
+    git_in(existing).args(command).arg("--").arg(path).output()
 }
 
 /// Whether a .gitignore between `place` and `top` ignores it in so many words: what is known

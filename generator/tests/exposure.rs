@@ -190,8 +190,8 @@ fn a_flake_above_the_cluster_is_copied_with_it() {
         "error: refused to write private keys to [top]/below/.hardway\n\
          caused by: [top] is a flake outside git, so Nix copies the whole folder into its store, \
          which every user can read\n\
-         hint: echo .hardway/ >>.gitignore && cd [top] && git init && git add -A; or move the \
-         cluster out of [top]\n"
+         hint: move the cluster out of [top]; or echo .hardway/ >>.gitignore && cd [top] && \
+         git init && git add flake.nix\n"
     );
     // A repository of the cluster's own does not help: `nix run [top]` copies it too.
     git(&folder.top.join("below"), &["init", "--quiet"]);
@@ -202,6 +202,26 @@ fn a_flake_above_the_cluster_is_copied_with_it() {
     );
     let folder = folder.with("below/.gitignore", ".hardway/\n").git();
     assert_eq!(folder.hardway("below", &["generate"]).code, 0);
+}
+
+/// The flake may be in a home folder: what the hint says adds the flake's own files alone.
+#[test]
+fn what_the_hint_says_adds_nothing_else_of_a_folder_above() {
+    let folder = Folder::new()
+        .with("flake.nix", FLAKE)
+        .with("flake.lock", "{}\n")
+        .with("diary.txt", "secret\n")
+        .with("lab/cluster.json", CLUSTER);
+    let said = folder.hardway("lab", &["generate"]);
+    let (move_out, commands) = said.hint().split_once("; or ").unwrap();
+    assert_eq!(move_out, "move the cluster out of [top]");
+    folder.shell(
+        "lab",
+        &commands.replace("[top]", folder.top.to_str().unwrap()),
+    );
+    assert_eq!(git(&folder.top, &["ls-files"]), "flake.lock\nflake.nix\n");
+    let said = folder.hardway("lab", &["generate"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
 }
 
 #[test]

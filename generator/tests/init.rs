@@ -165,6 +165,33 @@ fn up_begins_nothing_among_other_files() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
+/// As in a hook of another repository: the new cluster gets a work tree of its own, and the
+/// other one stays as it is.
+#[test]
+fn another_repository_in_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other");
+    let git = std::process::Command::new("git")
+        .args(["init", "--quiet"])
+        .arg(&other)
+        .status()
+        .unwrap();
+    assert!(git.success());
+    let mut command = Command::cargo_bin("hardway").unwrap();
+    let output = command
+        .current_dir(dir.path())
+        .args(["init", "mine"])
+        .env("GIT_DIR", other.join(".git"))
+        .env("GIT_WORK_TREE", &other)
+        .env("GIT_INDEX_FILE", other.join(".git/index"))
+        .output()
+        .unwrap();
+    assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
+    assert!(dir.path().join("mine/.git").is_dir());
+    assert!(tracked(&dir.path().join("mine")).contains("cluster.json"));
+    assert_eq!(tracked(&other), "");
+}
+
 /// `hardway up --init` as `nix run` starts it: in the folder, without --dir.
 fn up_init(dir: &Path) -> Output {
     let empty = tempfile::tempdir().unwrap();

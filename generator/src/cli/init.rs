@@ -3,11 +3,12 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::Global;
+use crate::exposure;
 use crate::file;
 use crate::machine::search;
 use crate::report::WithHint;
@@ -128,28 +129,20 @@ fn work_tree(dir: &Path, names: &[&str], flake: bool) {
         }
         return;
     }
-    let git = |words: &[&str]| {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(&dir)
-            .args(words)
-            .stdin(Stdio::null())
-            .output();
-        match output {
-            Ok(output) if output.status.success() => true,
-            Ok(output) => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                eprintln!(
-                    "warning: git {} failed: {}",
-                    words.join(" "),
-                    said.trim_end()
-                );
-                false
-            }
-            Err(error) => {
-                eprintln!("warning: cannot run git: {error}");
-                false
-            }
+    let git = |words: &[&str]| match exposure::git_in(&dir).args(words).output() {
+        Ok(output) if output.status.success() => true,
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            eprintln!(
+                "warning: git {} failed: {}",
+                words.join(" "),
+                said.trim_end()
+            );
+            false
+        }
+        Err(error) => {
+            eprintln!("warning: cannot run git: {error}");
+            false
         }
     };
     let add: Vec<&str> = ["add", "--"].iter().chain(names).copied().collect();
