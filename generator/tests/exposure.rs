@@ -167,8 +167,16 @@ fn what_the_hint_says_adds_no_key() {
          and `hardway up`; docs/pki.md says how a running cluster gets new ones\n"
     );
     assert!(serde_json::from_str::<serde_json::Value>(&said.stdout).is_ok());
-    // No further key, either.
-    assert_eq!(folder.hardway(".", &["generate"]).code, 1);
+    // No further key, either, and no copy of one.
+    for verb in [&["generate"][..], &["snapshot", "save", "monday"]] {
+        let said = folder.hardway(".", verb);
+        assert_eq!(said.code, 1);
+        assert!(
+            said.stderr
+                .contains("error: refused to write private keys to [top]/.hardway\n"),
+            "{said:?}"
+        );
+    }
     folder.shell(".", said.hint());
     assert_eq!(
         git(&folder.top, &["ls-files", "--", ".hardway", ".gitignore"]),

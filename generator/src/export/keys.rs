@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::exposure;
 use crate::nix;
 use crate::pki;
 use crate::plan::{NodePlan, PKI_FOLDER};
@@ -17,6 +18,7 @@ use crate::topology::{Node, Remote};
 /// Lays each node's keys out in the state folder, as they are on the node.
 pub(super) fn write(paths: &Paths, nodes: &[(&Node, &NodePlan)]) -> Result<PathBuf> {
     let folder = paths.extra_files();
+    exposure::refuse(&paths.state())?;
     // What an earlier export left, nodes that are gone included.
     if folder.exists() {
         fs::remove_dir_all(&folder)

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::Name;
 use crate::cluster::lock;
+use crate::exposure;
 use crate::file;
 use crate::pki;
 use crate::state::{Paths, private_folder};
@@ -24,6 +25,7 @@ pub(super) fn folder(paths: &Paths, name: &Name) -> PathBuf {
 }
 
 pub(super) fn keep(paths: &Paths, name: &Name) -> Result<()> {
+    exposure::refuse(&paths.state())?;
     let copy = folder(paths, name);
     remove_folder(&copy)?;
     private_folder(&copy)?;

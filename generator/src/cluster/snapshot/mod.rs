@@ -35,6 +35,7 @@ use super::members::listed;
 use super::progress::Progress;
 use super::up::virtual_only;
 use super::{host, lock, machines};
+use crate::exposure;
 use crate::machine::images::{Found, stalled};
 pub use crate::machine::movement::STALL;
 use crate::machine::{Host, install};
@@ -165,6 +166,8 @@ impl<'a> Ground<'a> {
                 "take another name, or remove it first: hardway snapshot delete {name}"
             ));
         }
+        // Its copy of the keys is written last: say no before the guests stand still.
+        exposure::refuse(&self.paths.state())?;
         let missing = |node: &&Node| install::installed(self.paths, node).is_none();
         if let Some(node) = self.topology.nodes.iter().find(missing) {
             return Err(anyhow!("{} is not installed", node.name)).hint("run `hardway up` first");
