@@ -29,6 +29,8 @@ pub(crate) fn hardway_with_path(
         .args(arguments)
         .env_clear()
         .env("PATH", path)
+        // However little memory this host has free.
+        .env("HARDWAY_MEMORY", "100000")
         .env("XDG_CACHE_HOME", dir.join("cache"))
         .env("https_proxy", "http://127.0.0.1:1")
         .env("SSL_CERT_FILE", authority.path())

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use assert_cmd::Command;
 use hardway::machine::install;
 use hardway::machine::{Arch, Host, HostOptions, Medium};
 use serde_json::{Value, json};
@@ -12,10 +11,8 @@ use crate::support::{Cluster, small_medium};
 #[test]
 fn a_node_that_is_not_in_the_cluster() {
     let cluster = Cluster::new();
-    let assert = Command::cargo_bin("hardway")
-        .unwrap()
-        .arg("--dir")
-        .arg(cluster.folder.path())
+    let assert = cluster
+        .command()
         .args(["install", "omega", "--iso", "/nonexistent.iso"])
         .assert()
         .code(1);
@@ -33,10 +30,8 @@ fn a_medium_of_another_architecture() {
         .unwrap();
     });
     let cluster = Cluster::new();
-    let assert = Command::cargo_bin("hardway")
-        .unwrap()
-        .arg("--dir")
-        .arg(cluster.folder.path())
+    let assert = cluster
+        .command()
         .args(["install", "sigma", "--arch", "x86_64", "--iso"])
         .arg(&iso)
         .env("XDG_CACHE_HOME", folder.path())
@@ -54,10 +49,8 @@ fn a_dry_run_shows_the_machines_that_would_install() {
     let cluster = Cluster::new();
     let (paths, topology) = (&cluster.paths, &cluster.topology);
     let hardway = |arguments: &[&str], code: i32| {
-        let assert = Command::cargo_bin("hardway")
-            .unwrap()
-            .arg("--dir")
-            .arg(cluster.folder.path())
+        let assert = cluster
+            .command()
             .args(arguments)
             .env("XDG_CACHE_HOME", folder.path())
             .env_remove("HARDWAY_ISO")
@@ -160,10 +153,8 @@ hint: say `hardway install sigma --yes`; --dry-run says what would be done
 fn a_dry_run_downloads_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::new();
-    let assert = Command::cargo_bin("hardway")
-        .unwrap()
-        .arg("--dir")
-        .arg(cluster.folder.path())
+    let assert = cluster
+        .command()
         .args(["install", "alpha", "gamma", "--arch", "x86_64", "--dry-run"])
         .envs([("WORKER_MEM", "2048"), ("CONTROL_PLANE_MEM", "2048")])
         .env("XDG_CACHE_HOME", folder.path())

@@ -2,17 +2,13 @@
 
 use std::fs;
 
-use assert_cmd::Command;
-
 use crate::support::{Cluster, small_medium};
 
 /// `hardway install sigma --iso …` in a fresh cluster with its own cache; stderr.
 fn refusal(iso: &std::path::Path, path: Option<&str>) -> String {
     let cluster = Cluster::new();
-    let mut command = Command::cargo_bin("hardway").unwrap();
+    let mut command = cluster.command();
     command
-        .arg("--dir")
-        .arg(cluster.folder.path())
         .args(["install", "sigma", "--iso"])
         .arg(iso)
         .env("XDG_CACHE_HOME", cluster.folder.path().join("cache"));
@@ -86,10 +82,8 @@ fn a_medium_is_read_once() {
     let cluster = Cluster::new();
     // Both runs fail later, at a QEMU that is not there.
     for path in [std::env::var("PATH").unwrap(), "/nonexistent".into()] {
-        let assert = Command::cargo_bin("hardway")
-            .unwrap()
-            .arg("--dir")
-            .arg(cluster.folder.path())
+        let assert = cluster
+            .command()
             .args(["install", "sigma", "--qemu", "/nonexistent/qemu", "--iso"])
             .arg(&iso)
             .env("XDG_CACHE_HOME", &cache)

@@ -85,9 +85,8 @@ fn with_programs(verb: &[&str], names: &[&str]) -> Refused {
         "WORKER_MEM=1024\nCONTROL_PLANE_MEM=2048\nDISK_SIZE=8\n",
     )
     .unwrap();
-    let output = Command::new(cargo_bin("hardway"))
-        .arg("--dir")
-        .arg(cluster.folder.path())
+    let output = cluster
+        .command()
         .args(verb)
         .args(["--arch", "x86_64", "--iso"])
         .arg(iso)
@@ -96,6 +95,17 @@ fn with_programs(verb: &[&str], names: &[&str]) -> Refused {
         .output()
         .unwrap();
     Refused::new(cluster, &output)
+}
+
+/// An error with a cause without the words of its first line: what first needs qemu-img
+/// depends on whether there is a hypervisor to try.
+fn without_step(stderr: &str) -> String {
+    let (first, rest) = stderr.split_once('\n').unwrap();
+    assert!(first.starts_with("error: "), "{stderr}");
+    match rest.starts_with("caused by: ") {
+        true => format!("error: [step]\n{rest}"),
+        false => stderr.to_owned(),
+    }
 }
 
 #[test]
@@ -113,11 +123,7 @@ fn programs_that_are_missing() {
         )
         .nothing_begun(),
     ]
-    // What first needs qemu-img depends on whether there is a hypervisor to try.
-    .map(|refused| match refused.stderr.find("caused by: ") {
-        Some(cause) => refused.stderr[cause..].to_owned(),
-        None => refused.stderr,
-    });
+    .map(|refused| without_step(&refused.stderr));
     insta::assert_snapshot!(told.join("\n"));
 }
 
@@ -142,6 +148,7 @@ fn prepared(shell: &mut Command, cluster: Cluster, script: &str) -> Refused {
         .arg(cargo_bin("hardway"))
         .arg(iso)
         .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .env("HARDWAY_MEMORY", "100000")
         .current_dir(cluster.folder.path())
         .output()
         .unwrap();
@@ -215,6 +222,7 @@ fn a_hypervisor_that_is_broken() {
         .arg(cargo_bin("hardway"))
         .arg(iso)
         .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .env("HARDWAY_MEMORY", "100000")
         .current_dir(cluster.folder.path())
         .output()
         .unwrap();
@@ -300,9 +308,8 @@ fn a_port_that_is_taken() {
     let api = free.local_addr().unwrap().port();
     drop(free);
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(cargo_bin("hardway"))
-        .arg("--dir")
-        .arg(cluster.folder.path())
+    let output = cluster
+        .command()
         .args(["up", "--arch", "x86_64", "--iso"])
         .arg(small_medium(folder.path(), |_| {}))
         .env("XDG_CACHE_HOME", folder.path())

@@ -50,6 +50,16 @@ impl Cluster {
         cluster
     }
 
+    /// `hardway` on this cluster, however little memory this host has free.
+    pub(crate) fn command(&self) -> assert_cmd::Command {
+        let mut command = assert_cmd::Command::cargo_bin("hardway").unwrap();
+        command
+            .arg("--dir")
+            .arg(self.folder.path())
+            .env("HARDWAY_MEMORY", "100000");
+        command
+    }
+
     pub(crate) fn sigma(&self) -> Node {
         self.topology.node("sigma").unwrap().clone()
     }

@@ -85,6 +85,8 @@ impl Place {
             command.env_remove(variable);
         }
         command
+            // However little memory this host has free.
+            .env("HARDWAY_MEMORY", "100000")
             .env("https_proxy", "http://127.0.0.1:1")
             .env("no_proxy", "127.0.0.1")
             .env("SSL_CERT_FILE", self.folder.path().join("authority.pem"));

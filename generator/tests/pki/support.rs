@@ -105,6 +105,8 @@ impl Cluster {
         let output = assert_cmd::Command::cargo_bin("hardway")
             .unwrap()
             .env_clear()
+            // However little memory this host has free.
+            .env("HARDWAY_MEMORY", "100000")
             .arg("--dir")
             .arg(self.folder.path())
             .args(arguments)
