@@ -12,7 +12,7 @@ use crate::topology::{self, NodeName, Topology};
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Fit {
     /// Where the host has too little memory, write smaller sizes into cluster.env, and go on.
-    /// HARDWAY_MEMORY=MIB says how much the machines may take, in the place of what is free
+    /// HARDWAY_MEMORY=MIB says how much more memory the machines may take, instead of what is free
     #[arg(long)]
     fit: bool,
 }
@@ -21,6 +21,8 @@ pub(super) struct Fit {
 pub(super) struct Demand<'a> {
     pub install: &'a [NodeName],
     pub start: &'a [NodeName],
+    /// The verb with its arguments: the command that takes --fit.
+    pub command: &'a str,
     /// Whether a person at a terminal may be asked.
     pub ask: bool,
 }
@@ -71,12 +73,11 @@ impl Fit {
             return Ok((topology, None));
         };
         if shortage.sizes.is_empty() {
-            return Err(shortage.error(None));
+            return Err(shortage.error(Some(demand.command)));
         }
-        let step = format!("write {} into cluster.env", shortage.settings());
         Ok((
             topology::load_with(paths, &shortage.settings_list())?,
-            Some(step),
+            Some(shortage.step()),
         ))
     }
 }

@@ -70,6 +70,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let demand = Demand {
         install: &named,
         start: &[],
+        command: &command,
         ask: !manners.yes,
     };
     let look = || match manners.look.dry_run {

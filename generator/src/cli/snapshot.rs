@@ -20,7 +20,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Save every machine as it is now: running ones with their memory, within seconds
+    /// Save every machine as it is now: running ones with their memory. How long it takes depends on
+    /// the memory and the disk
     Save {
         /// Letters, digits, `-`, `_` and `.`, at most 64
         name: Name,

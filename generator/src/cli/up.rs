@@ -14,7 +14,7 @@ use super::{Global, confirm, init, print, verify};
 use crate::cluster::snapshot::Name;
 use crate::cluster::up::{self, Wishes};
 use crate::cluster::would::Would;
-use crate::cluster::{capture, members, shrink};
+use crate::cluster::{capture, fit, members, shrink};
 use crate::state::Paths;
 
 /// Install, start and wait until every node is Ready; safe to repeat
@@ -54,9 +54,14 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let (paths, mut topology) = global.cluster()?;
     up::virtual_only(&topology)?;
     let changes = members::changes(&paths, &topology)?;
+    let command = match args.init && args.verify {
+        true => fit::CLUSTER_UP,
+        false => "up",
+    };
     let demand = Demand {
         install: &changes.install,
         start: &[&changes.install[..], &changes.start].concat(),
+        command,
         ask: !args.manners.yes,
     };
     let from = args.from.as_ref().map(|name| Wish {
@@ -81,10 +86,6 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     if !go_on {
         return Ok(ExitCode::SUCCESS);
     }
-    // A snapshot fits machines of the size that it was saved with: with --from nothing shrinks.
-    if from.is_none() {
-        topology = args.fit.fitted(&paths, topology, &demand)?;
-    }
     let captures = capture::captures(&topology, &args.pcap)?;
     if !changes.leave.is_empty() && !manners.yes {
         let names = members::listed(&changes.leave);
@@ -95,12 +96,17 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             hint: &format!("say `hardway up --yes`, or put {names} into cluster.json again"),
         })?;
     }
+    // Last of the questions, since it writes: who says no to another one has changed nothing.
+    // A snapshot fits machines of the size that it was saved with: with --from nothing shrinks.
+    if from.is_none() {
+        topology = args.fit.fitted(&paths, topology, &demand)?;
+    }
     if let Some(wish) = from {
-        let (goal, command) = (
+        let (goal, again) = (
             format!("go back to {}", wish.name),
             format!("up --from {}", wish.name),
         );
-        manners.goes_on("", &goal, &command, || wish.look(&paths, &topology))?;
+        manners.goes_on("", &goal, &again, || wish.look(&paths, &topology))?;
         // Of running machines: `up` finds little to do. Of machines that were off: it starts them.
         let restored = wish.restore(&paths, &topology)?;
         if !manners.look.json {
@@ -116,6 +122,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         snapshot: !args.no_snapshot,
         captures,
         leaving: changes.leave.clone(),
+        command,
     };
     up::up(&paths, &topology, &wishes)?;
     manners.look.tell(

@@ -5,13 +5,19 @@ use std::fmt::Write as _;
 use anyhow::{Result, anyhow};
 
 use super::host::{self, Wanted};
+use super::members::listed;
+use super::snapshot::{self, Name};
 use crate::machine::argv::INSTALL_MEMORY;
+use crate::machine::process;
 use crate::report::Hint;
 use crate::state::Paths;
-use crate::topology::{self, CONTROL_PLANE_MEM, NodeName, Role, Topology, WORKER_MEM};
+use crate::topology::{self, CONTROL_PLANE_MEM, Node, NodeName, Role, Topology, WORKER_MEM};
 
 /// Sizes are multiples of it, in MiB.
 const STEP: u32 = 256;
+
+/// What `nix run .#cluster-up` runs: its user may have no `hardway` on PATH.
+pub const CLUSTER_UP: &str = "up --init --verify";
 
 /// With less, in MiB, a worker runs, but has little room for Pods.
 const ROOMY: u32 = 2048;
@@ -32,6 +38,10 @@ pub struct Shortage {
     pub reason: String,
     /// Empty where no size helps.
     pub sizes: Vec<Size>,
+    /// The snapshots that those sizes do not fit, names sorted.
+    pub snapshots: Vec<Name>,
+    /// Machines that run, whose sizes would change with those of the others.
+    held: Vec<NodeName>,
     /// What else would help.
     otherwise: String,
 }
@@ -44,17 +54,22 @@ pub fn shortage(
     install: &[NodeName],
     start: &[NodeName],
 ) -> Result<Option<Shortage>> {
-    let wanted = topology.nodes.iter().map(|node| Wanted {
-        node,
-        install: install.contains(&node.name),
-        start: start.contains(&node.name),
-    });
-    let wanted: Vec<Wanted<'_>> = wanted.filter(|one| one.install || one.start).collect();
-    Ok(between(paths, &wanted, host::available_memory()?))
+    let mut wanted = Wanted::all(
+        &topology.nodes,
+        |node| install.contains(&node.name),
+        |node| start.contains(&node.name),
+    );
+    wanted.retain(|one| one.install || one.start);
+    between(paths, topology, &wanted, host::available_memory()?)
 }
 
 /// The same, with `available` MiB.
-pub(super) fn between(paths: &Paths, wanted: &[Wanted<'_>], available: u64) -> Option<Shortage> {
+pub(super) fn between(
+    paths: &Paths,
+    topology: &Topology,
+    wanted: &[Wanted<'_>],
+    available: u64,
+) -> Result<Option<Shortage>> {
     // A node's own size and the environment's win over cluster.env: such a node keeps its size.
     let least = topology::load_with(
         paths,
@@ -63,22 +78,39 @@ pub(super) fn between(paths: &Paths, wanted: &[Wanted<'_>], available: u64) -> O
             (WORKER_MEM, least(Role::Worker)),
         ],
     );
-    let memory = |topology: &Topology, one: &Wanted<'_>| {
-        let node = topology.node(one.node.name.as_str())?;
-        Some(node.guest()?.memory)
-    };
-    compare(wanted, available, |one| {
+    let memory = |node: &Node| Some(node.guest()?.memory);
+    let own = |node: &Node| {
         let least = least.as_ref().ok();
-        least.is_some_and(|topology| memory(topology, one) == Some(one.memory()))
-    })
+        least.is_some_and(|least| least.node(node.name.as_str()).and_then(memory) == memory(node))
+    };
+    // A running machine keeps its memory: a snapshot of it with another size noted would
+    // never load.
+    let held = |node: &&Node| {
+        !own(node)
+            && !wanted.iter().any(|one| one.node.name == node.name)
+            && paths.node(&node.name).installed().is_file()
+            && process::find(paths, &node.name).is_some()
+    };
+    let held: Vec<&Node> = topology.nodes.iter().filter(held).collect();
+    let Some(mut shortage) = compare(wanted, available, own, &held) else {
+        return Ok(None);
+    };
+    if !shortage.sizes.is_empty() {
+        shortage.snapshots = snapshot::same_topology(paths, topology)?;
+    }
+    Ok(Some(shortage))
 }
 
-/// The same, where `fixed` says whose size cluster.env does not set.
+/// The same without snapshots. `own` says whose size cluster.env does not set; no size of a
+/// role that a node of `held` has changes.
 fn compare(
     wanted: &[Wanted<'_>],
     available: u64,
-    fixed: impl Fn(&Wanted<'_>) -> bool,
+    own: impl Fn(&Node) -> bool,
+    held: &[&Node],
 ) -> Option<Shortage> {
+    let fixed =
+        |one: &Wanted<'_>| own(one.node) || held.iter().any(|node| node.role == one.node.role);
     let smaller = |level: u32| {
         let fixed = &fixed;
         move |one: &Wanted<'_>| match fixed(one) {
@@ -122,7 +154,7 @@ fn compare(
     } else {
         let run = wanted.iter().filter(|one| one.start);
         let sum: u64 = run.map(|one| host::taken(smaller(0)(one))).sum();
-        let own = match wanted.iter().any(&fixed) {
+        let own = match wanted.iter().any(|one| own(one.node)) {
             true => {
                 "; cluster.env does not set the memory of nodes that cluster.json or the environment gives one"
             }
@@ -132,9 +164,17 @@ fn compare(
             "stop other programs until {sum} MiB are free, or take fewer nodes in cluster.json{own}"
         )
     };
+    let of_wanted = |role| {
+        wanted
+            .iter()
+            .any(|one| one.node.role == role && !own(one.node))
+    };
+    let held = held.iter().filter(|node| of_wanted(node.role));
     Some(Shortage {
         reason,
         sizes,
+        snapshots: Vec::new(),
+        held: held.map(|node| node.name.clone()).collect(),
         otherwise,
     })
 }
@@ -151,18 +191,43 @@ impl Shortage {
     /// As an error. `command`: the one of `hardway` that takes --fit, where one does.
     pub fn error(&self, command: Option<&str>) -> anyhow::Error {
         let hint = match command {
-            Some(command) if !self.sizes.is_empty() => format!(
-                "run `hardway {command} --fit`: it writes {} into cluster.env and goes on; or {}",
-                self.settings(),
-                self.otherwise
-            ),
+            Some(command) if !self.sizes.is_empty() => {
+                let run = match command {
+                    CLUSTER_UP => {
+                        "run `nix run .#cluster-up -- --fit` (without Nix: `hardway up --fit`)"
+                            .to_owned()
+                    }
+                    command => format!("run `hardway {command} --fit`"),
+                };
+                let snapshots = match self.snapshots_text() {
+                    Some(text) => format!(" ({text})"),
+                    None => String::new(),
+                };
+                format!(
+                    "{run}: it writes {} into cluster.env and goes on{snapshots}; or {}",
+                    self.settings(),
+                    self.otherwise
+                )
+            }
+            Some(command) if !self.held.is_empty() => {
+                let command = match command {
+                    CLUSTER_UP => "up",
+                    command => command,
+                };
+                format!(
+                    "run `hardway down && hardway {command} --fit`: cluster.env sets the memory \
+                     of {} too, which must be off for that; or {}",
+                    listed(&self.held),
+                    self.otherwise
+                )
+            }
             _ => self.otherwise.clone(),
         };
         anyhow!("{}", self.reason).context(Hint(hint))
     }
 
     /// `CONTROL_PLANE_MEM=3840 and WORKER_MEM=3840`
-    pub fn settings(&self) -> String {
+    fn settings(&self) -> String {
         let words = self
             .sizes
             .iter()
@@ -170,7 +235,27 @@ impl Shortage {
         words.collect::<Vec<_>>().join(" and ")
     }
 
-    /// A line for each size, and one where a worker gets little.
+    fn snapshots_text(&self) -> Option<String> {
+        let names: Vec<&str> = self.snapshots.iter().map(Name::as_str).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "snapshots that you cannot restore with these sizes: {}",
+                names.join(", ")
+            )
+        })
+    }
+
+    /// What --fit does, as it follows "would".
+    pub fn step(&self) -> String {
+        let step = format!("write {} into cluster.env", self.settings());
+        match self.snapshots_text() {
+            Some(text) => format!("{step} ({text})"),
+            None => step,
+        }
+    }
+
+    /// A line for each size, one where a worker gets little, and one for the snapshots that
+    /// the sizes do not fit.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self
             .sizes
@@ -182,8 +267,9 @@ impl Shortage {
             .iter()
             .any(|size| size.key == WORKER_MEM && size.memory < ROOMY)
         {
-            lines.push("so little leaves a worker room for a few small Pods only".to_owned());
+            lines.push("a worker this small has room for only a few small Pods".to_owned());
         }
+        lines.extend(self.snapshots_text());
         lines
     }
 
@@ -193,6 +279,9 @@ impl Shortage {
         let mut text = format!("wrote into {}:\n", paths.cluster_env().display());
         for size in &self.sizes {
             let _ = writeln!(text, "  {}={} (was {})", size.key, size.memory, size.before);
+        }
+        if let Some(line) = self.snapshots_text() {
+            let _ = writeln!(text, "{line}");
         }
         Ok(text)
     }
@@ -211,7 +300,7 @@ mod tests {
     use crate::report::render;
 
     fn said(wanted: &[Wanted<'_>], available: u64) -> String {
-        let shortage = compare(wanted, available, |_| false).unwrap();
+        let shortage = compare(wanted, available, |_| false, &[]).unwrap();
         render(&shortage.error(Some("up")))
     }
 
@@ -226,7 +315,7 @@ mod tests {
              cluster.env and goes on; or stop other programs\n"
         );
         let fitting = three(3840);
-        assert!(compare(&wanted(&fitting, true), 12_288, |_| false).is_none());
+        assert!(compare(&wanted(&fitting, true), 12_288, |_| false, &[]).is_none());
         // What is smaller already stays as it is.
         let mut nodes = three(8192);
         nodes[0] = node("alpha", Role::ControlPlane, 3072);
@@ -241,13 +330,13 @@ mod tests {
     #[test]
     fn a_small_host() {
         let nodes = three(8192);
-        let small = compare(&wanted(&nodes, true), 6000, |_| false).unwrap();
+        let small = compare(&wanted(&nodes, true), 6000, |_| false, &[]).unwrap();
         assert_eq!(
             small.lines(),
             [
                 "CONTROL_PLANE_MEM=2048 (now 8192)",
                 "WORKER_MEM=1536 (now 8192)",
-                "so little leaves a worker room for a few small Pods only",
+                "a worker this small has room for only a few small Pods",
             ]
         );
         assert_eq!(
@@ -277,13 +366,13 @@ mod tests {
     #[test]
     fn a_node_that_sets_its_own_memory_keeps_it() {
         let nodes = three(8192);
-        let own = |one: &Wanted<'_>| one.node.name.as_str() == "gamma";
-        let shortage = compare(&wanted(&nodes, false), 16_000, own).unwrap();
+        let own = |node: &Node| node.name.as_str() == "gamma";
+        let shortage = compare(&wanted(&nodes, false), 16_000, own, &[]).unwrap();
         assert_eq!(
             shortage.settings(),
             "CONTROL_PLANE_MEM=3584 and WORKER_MEM=3584"
         );
-        let shortage = compare(&wanted(&nodes, false), 9000, own).unwrap();
+        let shortage = compare(&wanted(&nodes, false), 9000, own, &[]).unwrap();
         assert_eq!(
             render(&shortage.error(Some("up"))),
             "error: the host has too little memory: 3 machines ask for 24960 MiB, and 9000 MiB are free\n\
@@ -297,7 +386,7 @@ mod tests {
     fn installations_need_not_be_at_once() {
         let nodes = three(2048);
         let install = wanted(&nodes, true);
-        assert!(compare(&install, 7000, |_| false).is_none());
+        assert!(compare(&install, 7000, |_| false, &[]).is_none());
         assert_eq!(host::installs_at_once(&install, 7000), 1);
         assert_eq!(host::installs_at_once(&install, 12_288), 2);
         assert_eq!(host::installs_at_once(&install, 24_000), 3);

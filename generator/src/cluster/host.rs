@@ -29,7 +29,21 @@ pub(super) struct Wanted<'a> {
     pub start: bool,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// Each of `nodes`, where `install` and `start` say what is to be done with one.
+    pub(super) fn all(
+        nodes: impl IntoIterator<Item = &'a Node>,
+        install: impl Fn(&Node) -> bool,
+        start: impl Fn(&Node) -> bool,
+    ) -> Vec<Self> {
+        let wanted = nodes.into_iter().map(|node| Self {
+            node,
+            install: install(node),
+            start: start(node),
+        });
+        wanted.collect()
+    }
+
     /// The guest's memory in MiB. A machine of the user's own takes nothing of this host.
     pub(super) fn memory(&self) -> u32 {
         self.node.guest().map_or(0, |guest| guest.memory)
@@ -119,8 +133,8 @@ pub(super) fn compare_disk(
     }))
 }
 
-/// The variable of the environment that says how much of the host's memory the machines may
-/// take, in MiB, in the place of what is free.
+/// The variable of the environment that says how much more memory the machines may take, in
+/// MiB, instead of what is free.
 const LIMIT: &str = "HARDWAY_MEMORY";
 
 /// Memory that the machines can have, in MiB: what is free, or what the user allows.
@@ -208,12 +222,7 @@ pub(super) mod tests {
 
     /// All of them are to run.
     pub(in crate::cluster) fn wanted(nodes: &[Node], install: bool) -> Vec<Wanted<'_>> {
-        let wanted = nodes.iter().map(|node| Wanted {
-            node,
-            install,
-            start: true,
-        });
-        wanted.collect()
+        Wanted::all(nodes, |_| install, |_| true)
     }
 
     #[test]

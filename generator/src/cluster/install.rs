@@ -104,12 +104,7 @@ fn none_runs(paths: &Paths, nodes: &[&Node]) -> Result<()> {
 }
 
 fn to_install<'a>(nodes: &[&'a Node]) -> Vec<Wanted<'a>> {
-    let wanted = nodes.iter().map(|&node| Wanted {
-        node,
-        install: true,
-        start: false,
-    });
-    wanted.collect()
+    Wanted::all(nodes.iter().copied(), |_| true, |_| false)
 }
 
 pub(super) fn chosen<'a>(topology: &'a Topology, names: &[String]) -> Result<Vec<&'a Node>> {
@@ -139,7 +134,8 @@ impl Site<'_> {
 
     /// Whether the host has room for these machines. `command`: the one that takes --fit.
     pub(super) fn check_host(&self, wanted: &[Wanted<'_>], command: &str) -> Result<()> {
-        if let Some(shortage) = fit::between(self.paths, wanted, host::available_memory()?) {
+        let available = host::available_memory()?;
+        if let Some(shortage) = fit::between(self.paths, self.topology, wanted, available)? {
             return Err(shortage.error(Some(command)));
         }
         let state = self.paths.state();

@@ -44,6 +44,9 @@ pub struct Wishes {
     pub captures: Vec<Capture>,
     /// Nodes that cluster.json no longer has, and that may go.
     pub leaving: Vec<NodeName>,
+    /// The command to repeat with --fit where the host has too little memory: `up`, or
+    /// [`super::fit::CLUSTER_UP`].
+    pub command: &'static str,
 }
 
 /// Brings the cluster up.
@@ -186,20 +189,12 @@ impl Up<'_> {
         for node in &to_start {
             base::check(self.site.paths, self.site.topology, node)?;
         }
-        let wanted: Vec<Wanted<'_>> = to_install
-            .iter()
-            .map(|&node| Wanted {
-                node,
-                install: true,
-                start: true,
-            })
-            .chain(to_start.iter().map(|&node| Wanted {
-                node,
-                install: false,
-                start: true,
-            }))
-            .collect();
-        self.site.check_host(&wanted, "up")?;
+        let wanted = Wanted::all(
+            to_install.iter().chain(&to_start).copied(),
+            |node| to_install.contains(&node),
+            |_| true,
+        );
+        self.site.check_host(&wanted, self.wishes.command)?;
         let cilium = self.site.topology.cni == Cni::Cilium;
         if cilium {
             cilium::helm()?;

@@ -224,3 +224,127 @@ fn what_the_environment_sets_stays() {
         "{stderr}"
     );
 }
+
+/// The user of `nix run .#cluster-up` may have no `hardway` on PATH.
+#[test]
+fn the_hint_of_cluster_up_is_an_app() {
+    let cluster = large();
+    let app = ["up", "--init", "--verify", "--iso", "/nowhere.iso"];
+    let (code, _, stderr) = with(&cluster, "12288", &app);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.ends_with(
+            "hint: run `nix run .#cluster-up -- --fit` (without Nix: `hardway up --fit`): it \
+             writes CONTROL_PLANE_MEM=5888 and WORKER_MEM=5888 into cluster.env and goes on; or \
+             stop other programs\n"
+        ),
+        "{stderr}"
+    );
+    let (code, _, stderr) = with(&cluster, "12288", &[&app[..], &["--fit"]].concat());
+    assert_eq!(code, 1);
+    let rest = stderr.strip_prefix(WROTE).unwrap_or_default();
+    assert!(rest.contains("/nowhere.iso"), "it goes on: {stderr}");
+}
+
+/// A yes to the removal of nodes is asked for before anything is written.
+#[test]
+fn nothing_is_written_before_every_answer() {
+    let cluster = large();
+    cluster.installed("west");
+    let (code, stdout, stderr) = with(&cluster, "12288", &["up", "--fit"]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(
+        stderr.starts_with("cluster.json no longer has west."),
+        "{stderr}"
+    );
+    assert_eq!(env(&cluster), ENV);
+}
+
+/// cluster.env has one size for all workers, and a running one keeps its memory: a snapshot
+/// would note the new size, and could never be loaded.
+#[test]
+fn the_size_of_a_machine_that_runs_stays() {
+    let mut cluster = Cluster::generated(&["gamma", "sigma"], nobody);
+    fs::write(cluster.paths.cluster_env(), ENV).unwrap();
+    cluster.silent_machine("alpha");
+    cluster.silent_machine("gamma");
+    let refused = |arguments: &[&str], command: &str| {
+        let (code, stdout, stderr) = with(&cluster, "6000", arguments);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{arguments:?}");
+        assert!(
+            stderr.ends_with(&format!(
+                " MiB, and 6000 MiB are free\n\
+                 hint: run `hardway down && hardway {command} --fit`: cluster.env sets the memory \
+                 of gamma too, which must be off for that; or stop other programs until 8320 MiB \
+                 are free, or take fewer nodes in cluster.json\n"
+            )),
+            "{stderr}"
+        );
+        assert_eq!(env(&cluster), ENV);
+    };
+    refused(&UP, "up");
+    refused(&["up", "--fit"], "up");
+    refused(&["up", "--dry-run", "--fit"], "up");
+}
+
+/// Snapshots fit machines of the size that they were saved with.
+#[test]
+fn which_snapshots_no_longer_fit() {
+    let cluster = crate::manners::off();
+    let small = env(&cluster);
+    assert_eq!(cluster.hardway(&["snapshot", "save", "small"]).code, 0);
+    let sizes = small.replace("=1024\n", "=8192\n");
+    let sizes = sizes.replace("=2048\n", "=8192\n");
+    fs::write(cluster.paths.cluster_env(), &sizes).unwrap();
+    for name in ["monday", "fresh"] {
+        assert_eq!(cluster.hardway(&["snapshot", "save", name]).code, 0);
+    }
+    // The first one does not fit now, either.
+    let lost = "snapshots that you cannot restore with these sizes: fresh, monday";
+    let (code, stdout, stderr) = with(&cluster, "12288", &["up", "--dry-run", "--fit"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(
+        stdout.starts_with(&format!(
+            "would write CONTROL_PLANE_MEM=5888 and WORKER_MEM=5888 into cluster.env ({lost})\n"
+        )),
+        "{stdout}"
+    );
+    // `up` makes a whole PKI, which a stand-in's would keep it from.
+    fs::remove_dir_all(cluster.paths.pki()).unwrap();
+    let (_, _, stderr) = with(&cluster, "12288", &["up"]);
+    assert!(
+        stderr.ends_with(&format!(
+            "into cluster.env and goes on ({lost}); or stop other programs\n"
+        )),
+        "{stderr}"
+    );
+    let (_, _, stderr) = with(&cluster, "12288", &["up", "--fit"]);
+    assert!(stderr.starts_with(&format!("{WROTE}{lost}\n")), "{stderr}");
+}
+
+/// A restore starts machines with the sizes of cluster.env, and memory of another size does
+/// not fit them.
+#[test]
+fn no_snapshot_of_a_machine_with_another_size() {
+    let mut cluster = crate::manners::off();
+    for (node, memory) in [("alpha", "2048"), ("sigma", "8192")] {
+        let file = cluster.files(node).installed();
+        let record = fs::read(&file).unwrap();
+        cluster.silent_machine_with(node, &["-m", memory]);
+        fs::write(&file, record).unwrap();
+    }
+    for arguments in [
+        &["snapshot", "save", "now"][..],
+        &["snapshot", "save", "now", "--dry-run"],
+    ] {
+        let said = cluster.hardway(arguments);
+        assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+        assert_eq!(
+            said.stderr,
+            "error: sigma runs with 8192 MiB of memory, and cluster.json or cluster.env gives it \
+             1024\n\
+             hint: start it with its new size: hardway down && hardway up; or write the old size \
+             again\n"
+        );
+    }
+}

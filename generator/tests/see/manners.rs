@@ -14,7 +14,7 @@ fn nobody(_: &str) -> (u16, Value) {
 }
 
 /// alpha and sigma, installed and off, with images as small as can be.
-fn off() -> Cluster {
+pub(crate) fn off() -> Cluster {
     let cluster = Cluster::new(nobody);
     for node in ["alpha", "sigma"] {
         cluster.installed(node);

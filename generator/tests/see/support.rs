@@ -163,6 +163,11 @@ impl Cluster {
 
     /// A machine without a guest agent.
     pub(crate) fn silent_machine(&mut self, node: &str) {
+        self.silent_machine_with(node, &[]);
+    }
+
+    /// The same with these arguments, which name no files, on its command line.
+    pub(crate) fn silent_machine_with(&mut self, node: &str, arguments: &[&str]) {
         self.installed(node);
         let pid_file = self.files(node).qemu_pid();
         fs::write(&pid_file, "").unwrap();
@@ -170,8 +175,11 @@ impl Cluster {
         let process = Command::new("tail")
             .arg("-f")
             .arg(&pid_file)
+            .arg("--")
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         fs::write(&pid_file, process.id().to_string()).unwrap();
@@ -278,6 +286,8 @@ impl Cluster {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hardway"));
         command.arg("--dir").arg(self.folder.path()).args(arguments);
         command.env_clear();
+        // However little memory this host has free.
+        command.env("HARDWAY_MEMORY", "100000");
         for name in ["PATH", "XDG_RUNTIME_DIR", "HOME", "HARDWAY_FIRMWARE"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);

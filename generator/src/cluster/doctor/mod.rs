@@ -220,24 +220,17 @@ fn programs(topology: &Topology, platform: Platform) -> Vec<Check> {
 
 /// Memory, disk and ports for what does not run yet, and a base image that is lost.
 fn room(paths: &Paths, topology: &Topology) -> Vec<Check> {
-    let off: Vec<Wanted<'_>> = topology
-        .nodes
-        .iter()
-        .filter(|node| process::find(paths, &node.name).is_none())
-        .map(|node| Wanted {
-            node,
-            install: !paths.node(&node.name).installed().is_file(),
-            start: true,
-        })
-        .collect();
+    let nodes = topology.nodes.iter();
+    let off = Wanted::all(
+        nodes.filter(|node| process::find(paths, &node.name).is_none()),
+        |node| !paths.node(&node.name).installed().is_file(),
+        |_| true,
+    );
     let lost = off
         .iter()
         .find_map(|wanted| base::check(paths, topology, wanted.node).err());
     let mut checks = vec![
-        match host::available_memory() {
-            Ok(available) => memory(paths, &off, available),
-            Err(error) => Check::failed("memory", &error),
-        },
+        memory(paths, topology, &off).unwrap_or_else(|error| Check::failed("memory", &error)),
         disk(paths, &off),
         ports(topology, &off),
     ];
@@ -245,15 +238,16 @@ fn room(paths: &Paths, topology: &Topology) -> Vec<Check> {
     checks
 }
 
-fn memory(paths: &Paths, off: &[Wanted<'_>], available: u64) -> Check {
-    match fit::between(paths, off, available) {
+fn memory(paths: &Paths, topology: &Topology, off: &[Wanted<'_>]) -> Result<Check> {
+    let available = host::available_memory()?;
+    Ok(match fit::between(paths, topology, off, available)? {
         None if off.is_empty() => Check::ok("memory", "every machine runs already"),
         None => Check::ok(
             "memory",
             format!("{available} MiB are free for {} machines", off.len()),
         ),
         Some(shortage) => Check::failed("memory", &shortage.error(Some("up"))),
-    }
+    })
 }
 
 fn disk(paths: &Paths, off: &[Wanted<'_>]) -> Check {

@@ -23,6 +23,7 @@ pub(super) use self::keys::{replace as replace_keys, settle as settle_keys};
 pub use self::look::{look_delete, look_restore, look_save};
 pub use self::name::Name;
 use self::record::Cluster;
+pub(super) use self::record::same_topology;
 pub use self::record::{Kind, Record};
 pub use self::restore::{Restored, restore};
 pub use self::text::{Shown, list, show};
@@ -38,7 +39,7 @@ use super::{host, lock, machines};
 use crate::exposure;
 use crate::machine::images::{Found, stalled};
 pub use crate::machine::movement::STALL;
-use crate::machine::{Host, install};
+use crate::machine::{Host, install, process};
 use crate::report::{WithHint, render};
 use crate::state::Paths;
 use crate::topology::{Node, NodeName, Topology};
@@ -172,10 +173,33 @@ impl<'a> Ground<'a> {
         if let Some(node) = self.topology.nodes.iter().find(missing) {
             return Err(anyhow!("{} is not installed", node.name)).hint("run `hardway up` first");
         }
+        self.sizes_as_started()?;
         let host = pinned(self.paths)?;
         let guests = Guests::open(self, &host.qemu, self.names())?;
         let kind = kind(&guests, cold)?;
         Ok((host, guests, kind))
+    }
+
+    /// Fails where a machine runs with another memory than cluster.env gives it: a restore
+    /// would start it with that, and could not load what it has now.
+    fn sizes_as_started(&self) -> Result<()> {
+        for node in &self.topology.nodes {
+            let now = process::find(self.paths, &node.name).and_then(|running| running.memory());
+            if let (Some(now), Some(guest)) = (now, node.guest())
+                && now != guest.memory
+            {
+                return Err(anyhow!(
+                    "{} runs with {now} MiB of memory, and cluster.json or cluster.env gives it {}",
+                    node.name,
+                    guest.memory
+                ))
+                .hint(
+                    "start it with its new size: hardway down && hardway up; or write the old \
+                     size again",
+                );
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn save(&self, name: &Name, description: Option<&str>, cold: bool) -> Result<Saved> {

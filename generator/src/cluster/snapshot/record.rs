@@ -64,18 +64,34 @@ pub struct Cluster {
 impl Cluster {
     /// The cluster as it is.
     pub(super) fn now(paths: &Paths, topology: &Topology, host: &Host) -> Result<Self> {
-        let text = serde_json::to_vec(topology).context("cannot write the topology down")?;
         let generation = topology
             .nodes
             .iter()
             .filter_map(|node| Some((node.name.clone(), Generation::of(paths, node)?)));
         Ok(Self {
-            topology_sha256: hexadecimal(&Sha256::digest(&text)),
+            topology_sha256: topology_sha256(topology)?,
             pki_sha256: pki::fingerprint(paths)?,
             generation: generation.collect(),
             platform: Platform::of(host)?,
         })
     }
+}
+
+fn topology_sha256(topology: &Topology) -> Result<String> {
+    let text = serde_json::to_vec(topology).context("cannot write the topology down")?;
+    Ok(hexadecimal(&Sha256::digest(&text)))
+}
+
+/// The snapshots that were saved with this very cluster.json and cluster.env, names sorted.
+/// One whose record cannot be read is none of them: it cannot be restored anyway.
+pub(in crate::cluster) fn same_topology(paths: &Paths, topology: &Topology) -> Result<Vec<Name>> {
+    let now = topology_sha256(topology)?;
+    let mut names = Record::names(paths)?;
+    names.retain(|name| {
+        let record = Record::find(paths, name).ok().flatten();
+        record.is_some_and(|record| record.cluster.topology_sha256 == now)
+    });
+    Ok(names)
 }
 
 impl Record {

@@ -217,17 +217,13 @@ impl<'a> Ground<'a> {
     }
 
     fn check_room(&self, off: &[&Node]) -> Result<()> {
-        let wanted = off.iter().map(|&node| Wanted {
-            node,
-            install: false,
-            start: true,
-        });
-        let wanted: Vec<Wanted<'_>> = wanted.collect();
+        let wanted = Wanted::all(off.iter().copied(), |_| false, |_| true);
         // A snapshot fits machines of the size that it was saved with: no other would do.
-        if !wanted.is_empty()
-            && let Some(shortage) = fit::between(self.paths, &wanted, host::available_memory()?)
-        {
-            return Err(shortage.error(None));
+        if !wanted.is_empty() {
+            let available = host::available_memory()?;
+            if let Some(shortage) = fit::between(self.paths, self.topology, &wanted, available)? {
+                return Err(shortage.error(None));
+            }
         }
         for node in off {
             process::ports_free(self.topology, node)?;

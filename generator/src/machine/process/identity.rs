@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
+use super::Running;
 use crate::machine::tool;
 
 /// A process, told apart from any later one with its number.
@@ -80,6 +81,21 @@ impl Identity {
     }
 }
 
+impl Running {
+    /// The guest's memory that QEMU was started with, in MiB; None where its command line does
+    /// not say.
+    pub fn memory(&self) -> Option<u32> {
+        memory(&self.identity.command_line())
+    }
+}
+
+fn memory(command_line: &[u8]) -> Option<u32> {
+    // `ps` prints spaces in the place of zero bytes.
+    let mut words = command_line.split(|byte| matches!(byte, 0 | b' '));
+    words.find(|word| *word == b"-m")?;
+    std::str::from_utf8(words.next()?).ok()?.parse().ok()
+}
+
 /// The start time of a process that is alive: a zombie's has no meaning any longer.
 fn started(pid: i32) -> Option<String> {
     if cfg!(target_os = "linux") {
@@ -116,5 +132,13 @@ mod tests {
         let stat = "42 (a) Z (b) S 1 42 42 0 -1 4194560 1 0 0 0 2 1 0 0 20 0 1 0 98765 1 2";
         assert_eq!(ticks(stat), Some("98765"));
         assert_eq!(ticks(&stat.replace(" S ", " Z ")), None);
+    }
+
+    #[test]
+    fn the_memory_is_behind_its_option() {
+        let line = "qemu -name alpha -machine q35 -m 2048 -smp 2";
+        assert_eq!(memory(line.as_bytes()), Some(2048));
+        assert_eq!(memory(line.replace(' ', "\0").as_bytes()), Some(2048));
+        assert_eq!(memory(b"tail\0-f\0file\0"), None);
     }
 }
