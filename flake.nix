@@ -47,14 +47,14 @@
         qemu-guest = ./modules/qemu-guest.nix;
       };
 
-      # A flake of one's own: nixosConfigurations = hardway.lib.nodes { hosts = ./hosts; };
+      # A flake of your own: nixosConfigurations = hardway.lib.nodes { hosts = ./hosts; };
       lib.nodes = import ./modules/nodes.nix { inherit nixpkgs; };
       nixosConfigurations =
         self.lib.nodes { hosts = ./hosts; } // import ./installer { inherit nixpkgs; };
 
       templates.default = {
         path = ./templates/default;
-        description = "A Kubernetes cluster of one's own";
+        description = "A Kubernetes cluster of your own";
         welcomeText = ''
           URL is what `nix flake init -t` was given, such as github:NAME/hardway.
 

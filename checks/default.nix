@@ -89,7 +89,10 @@ in
         pkgs.nix
       ]
       (fileset.unions [
+        ../CHANGELOG.md
+        ../CONTRIBUTING.md
         ../README.md
+        ../SECURITY.md
         ../docs
         ../flake.nix
         ../generator

@@ -22,6 +22,7 @@ pkgs.mkShell {
     pkgs.deadnix
     pkgs.dosfstools
     pkgs.expect
+    pkgs.gitMinimal
     pkgs.go
     pkgs.jq
     pkgs.kubectl
@@ -38,6 +39,7 @@ pkgs.mkShell {
     pkgs.squashfsTools
     pkgs.statix
     pkgs.xorriso
+    pkgs.zsh
     pkgs.zstd
   ]
   ++ lib.optional withHardway hardway

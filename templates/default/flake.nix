@@ -6,12 +6,13 @@
 #   sigma.nix                   a NixOS module of yours, for the node sigma alone
 #   hosts/                      `nix run .#generate` writes it; commit it
 #
-#     git init && git add -A    first: of a flake outside git Nix copies every file, keys too
+#     git init && git add -A    do this first: outside git, Nix copies the whole folder into
+#                               its store, keys too
 #     nix run .#cluster-up      generates, installs, starts and tests the cluster
 #     nix run .#status
 #     nix run .#down
 {
-  description = "A Kubernetes cluster of one's own";
+  description = "A Kubernetes cluster of your own";
 
   # Where this template is from.
   inputs.hardway.url = "github:OWNER/hardway";

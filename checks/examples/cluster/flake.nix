@@ -1,6 +1,6 @@
 # Replace OWNER in inputs.hardway.url below: it is where you have hardway from.
 {
-  description = "A Kubernetes cluster of one's own";
+  description = "A Kubernetes cluster of your own";
 
   inputs.hardway.url = "github:OWNER/hardway";
 

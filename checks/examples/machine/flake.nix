@@ -1,6 +1,6 @@
 # Replace OWNER in inputs.hardway.url below: it is where you have hardway from.
 {
-  description = "sigma, on a machine of one's own";
+  description = "sigma, on a machine of your own";
 
   inputs.hardway.url = "github:OWNER/hardway";
 

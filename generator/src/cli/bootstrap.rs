@@ -23,6 +23,6 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let (paths, topology) = global.cluster()?;
     up::bootstrap(&paths, &topology, args.chart.clone())?;
-    print::text(&kubeconfig(&paths))?;
+    print::text(&kubeconfig(global, &paths))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,8 +17,8 @@ use crate::topology;
 
 /// Write a cluster.json to begin with, and what belongs beside it
 ///
-/// Where git is installed and the folder is in no work tree yet, it becomes one: of a flake
-/// outside git, Nix copies every file into its store, private keys too.
+/// Where git is installed and the folder is in no work tree yet, `init` makes it one: outside
+/// git, Nix copies the whole folder of a flake into its store, private keys too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder; made if it is not there [default: --dir, or the current folder]

@@ -1,7 +1,8 @@
 //! The command line: one file a verb, each with its `Args` and its `run`.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -86,6 +87,14 @@ impl Global {
         Ok((paths, topology))
     }
 
+    /// `hardway` as a person types it to mean the same cluster: with --dir where it was given.
+    fn typed(&self) -> String {
+        typed(
+            self.dir.as_deref(),
+            std::env::var_os("HARDWAY_DIR").as_deref(),
+        )
+    }
+
     /// Whatever is done with a cluster whose keys Nix or git would copy.
     fn warn_of_exposed_keys(&self, verb: &Verb) {
         if matches!(
@@ -101,6 +110,18 @@ impl Global {
         if let Some(warning) = exposure::warning(&paths) {
             eprintln!("{warning}");
         }
+    }
+}
+
+/// `hardway` for the folder `dir`, which may be what the variable HARDWAY_DIR holds.
+fn typed(dir: Option<&Path>, variable: Option<&OsStr>) -> String {
+    match dir {
+        Some(dir) if variable != Some(dir.as_os_str()) => {
+            let dir = dir.to_string_lossy();
+            let quoted = shlex::try_quote(&dir).unwrap_or(Cow::Borrowed(&dir));
+            format!("hardway --dir {quoted}")
+        }
+        _ => "hardway".to_owned(),
     }
 }
 
@@ -188,5 +209,21 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             eprint!("{}", report::render(&error));
             report::exit_code(&error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_to_type_names_the_folder_that_was_given() {
+        let typed = |dir: Option<&str>, variable: Option<&str>| {
+            typed(dir.map(Path::new), variable.map(OsStr::new))
+        };
+        assert_eq!(typed(None, None), "hardway");
+        assert_eq!(typed(Some("one"), None), "hardway --dir one");
+        assert_eq!(typed(Some("my own"), Some("one")), "hardway --dir 'my own'");
+        assert_eq!(typed(Some("one"), Some("one")), "hardway");
     }
 }

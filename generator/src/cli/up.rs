@@ -126,7 +126,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     };
     up::up(&paths, &topology, &wishes)?;
     manners.look.tell(
-        &kubeconfig(&paths),
+        &kubeconfig(global, &paths),
         json!({
             "kubeconfig": paths.kubeconfig(),
             "from": args.from,
@@ -142,8 +142,9 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
 }
 
 /// How to talk to the cluster that is up.
-pub(super) fn kubeconfig(paths: &Paths) -> String {
+pub(super) fn kubeconfig(global: &Global, paths: &Paths) -> String {
     let file = paths.kubeconfig();
     let shown = file.display();
-    format!("kubeconfig: {shown}\ntry: hardway kubectl get nodes\n")
+    let hardway = global.typed();
+    format!("kubeconfig: {shown}\ntry: {hardway} kubectl get nodes\n")
 }

@@ -267,7 +267,7 @@ alpha    control-plane  running  5/5    -      -        -
 sigma    worker         running  4/4    yes    v1.36.3  10.240.0.21
 CoreDNS  addon          -        -      1/1    v1.14.0  -
 
-warning: logrotate.service on sigma has failed; it is none of the cluster's
+warning: logrotate.service on sigma has failed; it is not part of the cluster
     hardway ssh sigma systemctl status logrotate.service
 ",
     );

@@ -122,7 +122,7 @@ fn machine(node: &NodeStatus, paths: &Paths, topology: &Topology, found: &mut Ve
     }
     for unit in &node.failed {
         found.push(problem(
-            format!("warning: {unit} on {name} has failed; it is none of the cluster's"),
+            format!("warning: {unit} on {name} has failed; it is not part of the cluster"),
             format!("hardway ssh {name} systemctl status {unit}"),
         ));
     }
