@@ -79,14 +79,15 @@ fn complete(command: Command, parents: &str) -> Command {
 /// The argument with all of its values' names, of which it shows the first, and its variable.
 fn documented(arg: Arg) -> Arg {
     let names = arg.get_value_names().unwrap_or_default();
-    let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = names.iter().map(clap::builder::Str::as_str).collect();
     let names = (names.len() > 1).then(|| names.join("> <"));
     let help = arg.get_env().zip(arg.get_help()).map(|(variable, help)| {
         let variable = variable.to_string_lossy();
         format!("{help} [env: `{variable}`]")
     });
     let arg = match names {
-        Some(names) => arg.value_name(names),
+        // clap takes names that live as long as the program, which this is the last act of.
+        Some(names) => arg.value_name(&*names.leak()),
         None => arg,
     };
     match help {
