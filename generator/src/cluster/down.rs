@@ -74,7 +74,7 @@ pub fn down(paths: &Paths) -> Result<Vec<Stopped>> {
     if !paths.state().is_dir() {
         return Ok(Vec::new());
     }
-    lock::hold(paths, "down", || {
+    lock::hold_despite_undo(paths, "down", || {
         let limit = machines::limits(paths)?.shutdown();
         let running = machines::running(paths)?;
         let progress = Progress::new(running.iter().map(|(node, _)| node.as_str()));

@@ -35,6 +35,11 @@ impl Interrupt {
         &self.0
     }
 
+    /// The same, for those who keep it.
+    pub(crate) fn shared(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     pub(crate) fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

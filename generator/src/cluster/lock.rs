@@ -11,16 +11,35 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use fd_lock::RwLock;
 
+use super::progress::Progress;
 use super::snapshot;
-use crate::report::{Hint, WithHint};
+use crate::report::{Hint, WithHint, render};
 use crate::state::Paths;
 
 /// Runs `body` while no other run of `hardway` changes this cluster. Makes the state folder,
-/// and finishes what an earlier run, killed or in vain, can't be left with.
+/// and finishes what an earlier run, killed or in vain, can't be left with. Fails where a
+/// machine has still to go back to what it was: what it does until then would be lost.
 pub fn hold<T>(paths: &Paths, verb: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     hold_only(paths, verb, || {
         snapshot::settle_keys(paths)?;
-        snapshot::undo(paths);
+        snapshot::undo(paths)?;
+        body()
+    })
+}
+
+/// As [`hold`], but what cannot be undone is only a warning: for a command that lets no
+/// machine go on.
+pub(super) fn hold_despite_undo<T>(
+    paths: &Paths,
+    verb: &str,
+    body: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    hold_only(paths, verb, || {
+        snapshot::settle_keys(paths)?;
+        if let Err(error) = snapshot::undo(paths) {
+            let told = render(&error).replacen("error: ", "warning: ", 1);
+            Progress::new([]).say(told.trim_end());
+        }
         body()
     })
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
 use super::limits::Limits;
+use super::snapshot;
 use super::wait::printable;
 use crate::machine::agent::{Agent, Output};
 use crate::machine::argv::Sockets;
@@ -45,7 +46,7 @@ pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
             State::Unreachable(running)
         }
         Some(_) if installed => {
-            go_on(&reachable(paths, node)?)
+            go_on(paths, &node.name, &reachable(paths, node)?)
                 .with_context(|| format!("cannot let {} go on", node.name))?;
             State::Running
         }
@@ -61,13 +62,15 @@ pub(super) fn state(paths: &Paths, node: &Node) -> Result<State> {
     })
 }
 
-/// A snapshot whose run was killed leaves guests paused.
-pub(super) fn go_on(running: &Running) -> Result<()> {
+/// A snapshot whose run was killed leaves guests paused. Fails where the guest must not go
+/// on, since it has still to go back to what it was before a restore.
+pub(super) fn go_on(paths: &Paths, node: &NodeName, running: &Running) -> Result<()> {
     let Ok(mut qmp) = running.qmp() else {
         return Ok(());
     };
     let status = qmp.execute("query-status", &json!({}))?;
     if status["status"] == "paused" {
+        snapshot::may_go_on(paths, node)?;
         qmp.execute("cont", &json!({}))?;
     }
     Ok(())

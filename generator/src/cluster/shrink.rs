@@ -92,7 +92,7 @@ fn leave(site: &Site<'_>, admin: &Client, limits: Limits, name: &NodeName) -> Re
         task.stage("shut down");
         let installed = site.paths.node(name).installed().is_file();
         let ended = installed && {
-            machines::go_on(&running)?;
+            machines::go_on(site.paths, name, &running)?;
             running.stop(limits.shutdown()).ended
         };
         if !ended {

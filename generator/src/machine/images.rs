@@ -5,6 +5,8 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,9 +15,10 @@ use serde_json::{Value, json};
 
 use self::held::{info, size};
 use self::job::{JOB, run_job};
+use self::reach::interrupted;
 use super::disk::{self, images_program};
 use super::movement::{Amount, SHORT_STALL, Stalled, Total, Watch, log};
-use super::process::{self, Running};
+use super::process::Running;
 use super::qmp::Qmp;
 use super::tool;
 use crate::report::WithHint;
@@ -24,6 +27,7 @@ use crate::topology::NodeName;
 
 mod held;
 mod job;
+mod reach;
 
 /// The images' names as block nodes (see argv.rs). The first holds the memory.
 const NAMES: [&str; 2] = ["disk", "variables"];
@@ -47,6 +51,8 @@ pub struct Images {
     loaded: bool,
     /// How long nothing may move.
     stall: Duration,
+    /// The user has asked to stop.
+    cancelled: Arc<AtomicBool>,
     qemu: PathBuf,
     files: [PathBuf; 2],
 }
@@ -76,13 +82,14 @@ pub enum Found {
 impl Images {
     /// `qemu`: whose qemu-img works on the images of a machine that is off. `stall`: how
     /// long to wait for QEMU while nothing moves (see movement.rs). `paused`: whether an
-    /// earlier run has paused the guest.
+    /// earlier run has paused the guest. `cancelled` ends a wait for a QEMU whose guest runs.
     pub fn of(
         qemu: &Path,
         paths: &Paths,
         node: &NodeName,
         stall: Duration,
         paused: bool,
+        cancelled: Arc<AtomicBool>,
     ) -> Result<Self> {
         let files = paths.node(node);
         let mut images = Self {
@@ -92,24 +99,12 @@ impl Images {
             paused,
             loaded: paused,
             stall,
+            cancelled,
             qemu: qemu.to_owned(),
             files: [files.disk(), files.firmware_variables()],
         };
         images.reach()?;
         Ok(images)
-    }
-
-    /// Connects to QEMU if it runs.
-    fn reach(&mut self) -> Result<()> {
-        self.reached = None;
-        let Some(machine) = process::find(&self.paths, &self.node) else {
-            return Ok(());
-        };
-        let mut watch = self.watch(machine.pid(), !self.paused);
-        let connected = machine.qmp_while(&mut || watch.check("QEMU to answer"));
-        let qmp = self.noting_stalls(connected)?;
-        self.reached = Some(Reached { machine, qmp });
-        Ok(())
     }
 
     fn watch(&self, pid: i32, guest_runs: bool) -> Watch {
@@ -158,13 +153,22 @@ impl Images {
         loop {
             match self.reach() {
                 Ok(()) => return self.finish_jobs(),
-                Err(error) if stalled(&error) || Instant::now() >= deadline => return Err(error),
+                Err(error)
+                    if stalled(&error)
+                        || Instant::now() >= deadline
+                        || (!self.paused && interrupted(&self.cancelled).is_err()) =>
+                {
+                    return Err(error);
+                }
                 Err(_) => sleep(PAUSE),
             }
         }
     }
 
+    /// A QEMU that is at a job answers nothing; one that answers for as long as `stall`, and
+    /// has still a job, will not finish it.
     fn finish_jobs(&mut self) -> Result<()> {
+        let mut waited = Duration::ZERO;
         while self.reached.is_some() {
             let jobs = self.ask("query-jobs")?;
             let jobs = jobs.as_array().context("QEMU lists no jobs")?;
@@ -179,7 +183,15 @@ impl Images {
             if working.is_empty() {
                 break;
             }
+            if waited >= self.stall {
+                bail!(
+                    "QEMU answers, and for {} s has not ended its jobs: {}",
+                    self.stall.as_secs(),
+                    json!(working)
+                );
+            }
             sleep(PAUSE);
+            waited += PAUSE;
         }
         Ok(())
     }
@@ -196,10 +208,12 @@ impl Images {
         };
         let mut watch = self.watch(pid, !self.paused);
         let what = format!("QEMU's {command}");
+        let cancelled = (!self.paused).then(|| Arc::clone(&self.cancelled));
         let answer = match &mut self.reached {
-            Some(Reached { qmp, .. }) => {
-                qmp.execute_while(command, arguments, &mut || watch.check(&what))
-            }
+            Some(Reached { qmp, .. }) => qmp.execute_while(command, arguments, &mut || {
+                cancelled.as_deref().map_or(Ok(()), interrupted)?;
+                watch.check(&what)
+            }),
             None => return Ok(Value::Null),
         };
         self.noting_stalls(answer)
@@ -378,3 +392,6 @@ fn arguments(action: &str, tag: &str, file: &Path) -> [OsString; 4] {
 pub fn stalled(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Stalled>().is_some()
 }
+
+#[cfg(test)]
+mod tests;

@@ -211,7 +211,7 @@ pub fn install(
         finished: OffsetDateTime::now_utc().format(&Rfc3339)?,
         address: Some(node_address(topology, node)),
     };
-    write_record(paths, node, &record)
+    write_record(paths, &node.name, &record)
 }
 
 /// The command line of the machine that installs `node`.
@@ -296,7 +296,7 @@ pub(crate) fn applied(paths: &Paths, node: &Node, tarballs: &Tarballs) -> Result
         ssh_host_key: pki::ssh_host(paths, &node.name)?,
         ..before
     };
-    now.note(paths, node)
+    now.note(paths, &node.name)
 }
 
 /// What a node runs, as far as it is not of its installation alone: `hardway apply` changes
@@ -326,8 +326,8 @@ impl Generation {
     }
 
     /// Notes that `node` runs this.
-    pub(crate) fn note(&self, paths: &Paths, node: &Node) -> Result<()> {
-        let Some(before) = installed(paths, node) else {
+    pub(crate) fn note(&self, paths: &Paths, node: &NodeName) -> Result<()> {
+        let Some(before) = record(paths, node) else {
             return Ok(());
         };
         let now = Installed {
@@ -353,8 +353,8 @@ fn remove_record(paths: &Paths, node: &Node) -> Result<()> {
     }
 }
 
-fn write_record(paths: &Paths, node: &Node, record: &Installed) -> Result<()> {
+fn write_record(paths: &Paths, node: &NodeName, record: &Installed) -> Result<()> {
     let text = format!("{}\n", serde_json::to_string_pretty(record)?);
-    let path = paths.node(&node.name).installed();
+    let path = paths.node(node).installed();
     file::replace(&path, text.as_bytes(), file::PRIVATE)
 }

@@ -30,6 +30,7 @@ mod grow;
 mod shutdown;
 mod slow;
 mod snapshot;
+mod undo;
 
 /// From power-on to the firmware's shell, emulated on a loaded host.
 const FIRMWARE: Duration = Duration::from_secs(240);

@@ -104,7 +104,7 @@ fn east(bench: &Bench) -> Running {
     process::find(&bench.paths(), &bench.node("east").name).unwrap()
 }
 
-fn signal(pid: impl std::fmt::Display, name: &str) {
+pub(super) fn signal(pid: impl std::fmt::Display, name: &str) {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &pid.to_string()])
         .status();
@@ -137,7 +137,7 @@ fn nothing_is_left(bench: &Bench, host: &Host, tag: &str) {
 }
 
 /// `hardway` on the bench's cluster, with what it says in two files.
-fn hardway(bench: &Bench, arguments: &[&str]) -> (Child, [PathBuf; 2]) {
+pub(super) fn hardway(bench: &Bench, arguments: &[&str]) -> (Child, [PathBuf; 2]) {
     let said = ["stdout", "stderr"].map(|name| bench.folder.path().join(name));
     let [stdout, stderr] = said.each_ref().map(|file| File::create(file).unwrap());
     let child = Command::new(env!("CARGO_BIN_EXE_hardway"))

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use hardway::cluster::snapshot::{self, Kind, Name, Record, STALL};
@@ -68,9 +70,13 @@ pub(super) fn status(bench: &Bench, node: &str) -> Value {
     answer.unwrap()["status"].clone()
 }
 
+pub(super) fn not_cancelled() -> Arc<AtomicBool> {
+    Arc::default()
+}
+
 pub(super) fn found(bench: &Bench, host: &Host, node: &str, tag: &str) -> Found {
     let (paths, node) = (bench.paths(), &bench.node(node).name);
-    let mut images = Images::of(&host.qemu, &paths, node, STALL, false).unwrap();
+    let mut images = Images::of(&host.qemu, &paths, node, STALL, false, not_cancelled()).unwrap();
     images.find(tag).unwrap()
 }
 

@@ -300,6 +300,45 @@ CoreDNS  addon          -        -      1/1    v1.14.0  -
     );
 }
 
+/// Notes of what an earlier run could not undo: `up` refuses before they are dealt with.
+#[test]
+fn what_is_left_to_be_undone_comes_first() {
+    let mut cluster = Cluster::new(well);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.installed("sigma");
+    let snapshots = cluster.paths.snapshots();
+    std::fs::create_dir_all(&snapshots).unwrap();
+    let note = json!({
+        "verb": "restore one", "tag": "hardway~before-restore", "name": null, "paused": true,
+        "back": ["alpha", "sigma"], "off": [],
+    });
+    std::fs::write(snapshots.join("a.undo"), note.to_string()).unwrap();
+    let save = json!({
+        "verb": "snapshot save two", "tag": "hardway-two", "name": "two", "paused": true,
+        "back": [], "off": [],
+    });
+    std::fs::write(snapshots.join("b.undo"), save.to_string()).unwrap();
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  5/5    -      -        -
+sigma    worker         stopped  -      yes    v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      1/1    v1.14.0  -
+
+`hardway restore one` is not undone yet on alpha and sigma
+    hardway snapshot list
+
+`hardway snapshot save two` is not undone yet
+    hardway snapshot list
+
+sigma is stopped
+    hardway up
+",
+    );
+}
+
 #[test]
 fn a_machine_whose_sockets_are_gone() {
     let mut cluster = Cluster::new(well);

@@ -33,7 +33,8 @@ impl<'a> Guests<'a> {
         nodes: impl IntoIterator<Item = NodeName>,
     ) -> Result<Self> {
         let machines = at_once(nodes, |node| {
-            let images = Images::of(qemu, ground.paths, &node, ground.stall, false)
+            let interrupt = ground.interrupt.shared();
+            let images = Images::of(qemu, ground.paths, &node, ground.stall, false, interrupt)
                 .with_context(|| format!("cannot reach {node}'s images"))?;
             Ok(Guest { node, images })
         });

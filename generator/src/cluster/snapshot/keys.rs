@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::Name;
+use super::{Name, undo};
 use crate::cluster::lock;
 use crate::exposure;
 use crate::file;
@@ -78,7 +78,7 @@ pub(in crate::cluster) fn replace(
 /// Finishes what a restore that was killed has begun, for who needs no lock otherwise.
 pub fn finish_restore(paths: &Paths) -> Result<()> {
     let swap = Swap::of(paths);
-    match swap.under_way() || swap.old.is_dir() {
+    match swap.under_way() || swap.old.is_dir() || undo::keys_are_due(paths) {
         true => lock::hold(paths, "generate", || Ok(())),
         false => Ok(()),
     }

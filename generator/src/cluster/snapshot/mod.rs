@@ -28,8 +28,8 @@ pub use self::record::{Kind, Record};
 pub use self::restore::{Restored, restore};
 pub use self::text::{Shown, list, show};
 use self::undo::Undo;
-pub(super) use self::undo::finish as undo;
 pub use self::undo::finish_undo;
+pub(super) use self::undo::{finish as undo, may_go_on, pending};
 use super::install::Site;
 use super::interrupt::Interrupt;
 use super::members::listed;
@@ -258,8 +258,7 @@ impl<'a> Ground<'a> {
         }
         let nodes: Vec<NodeName> = left.iter().map(|(node, _)| node.clone()).collect();
         let mut text = format!(
-            "On {} the undo is not complete: the next command completes it, e.g. \
-             `hardway snapshot list`",
+            "On {} the undo is not complete; to complete it: hardway snapshot list",
             listed(&nodes)
         );
         // That QEMU does not answer is told already.
@@ -328,8 +327,7 @@ impl<'a> Ground<'a> {
             .each("delete", |guest, tell| guest.delete(&name.tag(), tell))
             .inspect_err(|_| {
                 self.say(&format!(
-                    "what is left of {name} is removed by the next command, e.g. \
-                     `hardway snapshot list`"
+                    "to remove what is left of {name}: hardway snapshot list"
                 ));
             })?;
         keys::remove(self.paths, name)?;

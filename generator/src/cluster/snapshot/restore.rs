@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::guests::{Guest, Guests};
 use super::record::Cluster;
-use super::undo::{self, Undo};
+use super::undo::{self, Forward, Undo};
 use super::{Ground, Kind, Name, Record, keys, pinned, settle};
 use crate::cluster::fit;
 use crate::cluster::host::{self, Wanted};
@@ -52,11 +52,8 @@ pub fn restore(
             expired: expired(paths, name),
             ..ground.restore(name, with_pki)?
         };
-        if restored.kind == Kind::Running {
-            settle::set_clocks(ground);
-            if wait && restored.expired.is_empty() {
-                settle::settle(ground)?;
-            }
+        if restored.kind == Kind::Running && wait && restored.expired.is_empty() {
+            settle::settle(ground)?;
         }
         Ok(restored)
     })
@@ -151,49 +148,58 @@ impl<'a> Ground<'a> {
                 })
             })
             .and_then(|()| {
-                let back = std::mem::take(&mut undo.back);
-                let noted = undo.note(self.paths);
-                undo.back = back;
-                noted
+                let mut forward = undo.clone();
+                forward.back.clear();
+                let name = name.clone();
+                forward.forward = Some(Forward { name, with_pki });
+                forward.note(self.paths)
             })
-            .and_then(|()| self.note(&record.cluster.generation))
+            .and_then(|()| note(self.paths, &record.cluster.generation))
             .and_then(|()| match with_pki {
                 true => keys::bring_back(self.paths, name),
                 false => Ok(()),
             });
         if let Err(error) = restored {
-            if let Err(why) = undo.note(self.paths).and(self.note(&before)) {
+            if let Err(why) = note(self.paths, &before) {
                 self.warn(&why);
             }
-            undo.back = self.go_back(&host, &starting, &mut guests);
+            // A later command does what is noted: what can't be noted isn't begun either.
             if let Err(why) = undo.note(self.paths) {
                 self.warn(&why);
+                self.say("the machines stand still; to go on: hardway snapshot list");
+                guests.machines.clear();
+                return Err(error);
             }
+            self.go_back(&host, &starting, &mut guests, &mut undo);
             // A machine that is not back keeps what it needs for it, and stands still.
             guests
                 .machines
                 .retain(|guest| !undo.back.contains(&guest.node));
             self.say_failed(self.forget(&mut guests, &undo));
+            let started = |node: &NodeName| starting.iter().any(|one| one.name == *node);
+            for guest in guests.machines.iter().filter(|one| !started(&one.node)) {
+                if guest.images.running() {
+                    settle::set_clock(self.paths, self.progress, &guest.node);
+                }
+            }
             return Err(error);
         }
+        // Nothing but the tag is left: what changes from here on stays.
         undo.back.clear();
-        self.forget(&mut guests, &undo)
-            .with_context(|| format!("{name} is restored, but not every machine goes on"))?;
+        let forgotten = undo
+            .note(self.paths)
+            .and_then(|()| self.forget(&mut guests, &undo))
+            .with_context(|| format!("{name} is restored, but not every machine goes on"));
+        if record.kind == Kind::Running {
+            settle::set_clocks(self);
+        }
+        forgotten?;
         Ok(Restored {
             kind: record.kind,
             took: start.elapsed(),
             expired: Vec::new(),
             older: record.older(&before, with_pki),
         })
-    }
-
-    /// Writes down what each node runs.
-    fn note(&self, all: &BTreeMap<NodeName, Generation>) -> Result<()> {
-        self.topology
-            .nodes
-            .iter()
-            .filter_map(|node| Some((node, all.get(&node.name)?)))
-            .try_for_each(|(node, generation)| generation.note(self.paths, node))
     }
 
     fn check_fits(&self, record: &Record, host: &Host, with_pki: bool) -> Result<()> {
@@ -242,10 +248,9 @@ impl<'a> Ground<'a> {
         guests.pause()
     }
 
-    /// Every machine becomes again what it was; what became of each is told. Those that
-    /// did not.
-    fn go_back(&self, host: &Host, started: &[&Node], guests: &mut Guests<'_>) -> Vec<NodeName> {
-        let mut left = Vec::new();
+    /// Every machine becomes again what it was; what became of each is told, and noted in
+    /// `undo`.
+    fn go_back(&self, host: &Host, started: &[&Node], guests: &mut Guests<'_>, undo: &mut Undo) {
         for Guest { node, images } in &mut guests.machines {
             let planned = self.topology.nodes.iter().find(|one| one.name == *node);
             let was_off = started.iter().any(|one| one.name == *node);
@@ -260,23 +265,21 @@ impl<'a> Ground<'a> {
                 images.pause()?;
                 images.load(BEFORE, &|_| ())
             };
-            match back() {
+            match back().and_then(|()| undo.is_back(self.paths, node)) {
                 Ok(()) => self.say(&format!("{node} is as it was before the restore")),
                 Err(error) => {
-                    left.push(node.clone());
                     self.say(&format!(
-                        "{node} is not yet what it was before the restore; the next command \
-                         tries it again, e.g. `hardway snapshot list`\n{}",
+                        "{node} is not yet what it was before the restore, and stands still; to \
+                         try again: hardway snapshot list\n{}",
                         render(&error).trim_end()
                     ));
                 }
             }
         }
-        left
     }
 
     /// What the machines were is of no use any more, and they go on. Where that can't be
-    /// done, the next command does it.
+    /// done, a later command does it.
     fn forget(&self, guests: &mut Guests<'_>, undo: &Undo) -> Result<()> {
         let left = guests.undo(BEFORE);
         match self.left(&left) {
@@ -291,6 +294,12 @@ impl<'a> Ground<'a> {
             self.warn(&error);
         }
     }
+}
+
+/// Writes down what each node runs, where it is installed.
+pub(super) fn note(paths: &Paths, all: &BTreeMap<NodeName, Generation>) -> Result<()> {
+    all.iter()
+        .try_for_each(|(node, generation)| generation.note(paths, node))
 }
 
 /// Every machine has the snapshot, whole.

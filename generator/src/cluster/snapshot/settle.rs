@@ -8,11 +8,13 @@ use anyhow::{Result, anyhow};
 use super::Ground;
 use crate::cluster::api::Client;
 use crate::cluster::at_once::at_once;
+use crate::cluster::progress::Progress;
 use crate::cluster::wait::{Look, Wait, words};
 use crate::cluster::{fresh, machines, nodes};
 use crate::machine::process;
 use crate::pki;
-use crate::topology::Node;
+use crate::state::Paths;
+use crate::topology::{Node, NodeName};
 
 /// How long one look at `/readyz` may take.
 const LOOK: Duration = Duration::from_secs(10);
@@ -63,16 +65,20 @@ pub(super) fn set_clocks(ground: &Ground<'_>) {
     let task = ground.progress.task("cluster");
     task.stage("clocks");
     at_once(&ground.topology.nodes, |node| {
-        let set = process::find(ground.paths, &node.name)
-            .ok_or_else(|| anyhow!("its machine has ended"))
-            .and_then(|running| running.agent()?.set_clock());
-        if let Err(error) = set {
-            ground.progress.say(&format!(
-                "warning: cannot set {}'s clock: {}",
-                node.name,
-                words(&error)
-            ));
-        }
+        set_clock(ground.paths, ground.progress, &node.name);
     });
     task.done();
+}
+
+/// The same for one guest.
+pub(super) fn set_clock(paths: &Paths, progress: &Progress, node: &NodeName) {
+    let set = process::find(paths, node)
+        .ok_or_else(|| anyhow!("its machine has ended"))
+        .and_then(|running| running.agent()?.set_clock());
+    if let Err(error) = set {
+        progress.say(&format!(
+            "warning: cannot set {node}'s clock: {}",
+            words(&error)
+        ));
+    }
 }

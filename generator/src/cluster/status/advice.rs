@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::{Machine, NodeStatus, Status, expected};
+use crate::cluster::lock;
 use crate::cluster::members::{self, Leftover};
+use crate::cluster::snapshot;
 use crate::state::Paths;
 use crate::topology::{Role, Topology};
 
@@ -23,7 +25,12 @@ fn problem(what: String, remedy: impl Into<String>) -> Problem {
 }
 
 pub(super) fn problems(status: &Status, paths: &Paths, topology: &Topology) -> Vec<Problem> {
+    // First: until then nothing else helps, and `up` refuses. A run under way has notes too.
     let mut found = Vec::new();
+    if lock::check(paths).is_ok() {
+        let pending = snapshot::pending(paths).into_iter();
+        found.extend(pending.map(|what| problem(what, "hardway snapshot list")));
+    }
     for (machine, is) in [
         (Machine::NotInstalled, "not installed"),
         (Machine::Stopped, "stopped"),
