@@ -60,7 +60,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     };
     let demand = Demand {
         install: &changes.install,
-        start: &[&changes.install[..], &changes.start].concat(),
+        start: &[&changes.install[..], &changes.starts()].concat(),
         command,
         ask: !args.manners.yes,
     };
@@ -131,7 +131,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
             "kubeconfig": paths.kubeconfig(),
             "from": args.from,
             "installed": changes.install,
-            "started": changes.start,
+            "started": changes.starts(),
             "removed": changes.leave,
         }),
     )?;

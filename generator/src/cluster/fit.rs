@@ -47,7 +47,8 @@ pub struct Shortage {
 }
 
 /// The shortage where the nodes `install` are to be installed and then the nodes `start` to
-/// run; None where the host has room. What runs already is not asked about.
+/// run; None where the host has room. What runs already is not asked about, unless `start`
+/// names it: `up` shuts it down first, which frees what it takes.
 pub fn shortage(
     paths: &Paths,
     topology: &Topology,
@@ -60,7 +61,13 @@ pub fn shortage(
         |node| start.contains(&node.name),
     );
     wanted.retain(|one| one.install || one.start);
-    between(paths, topology, &wanted, host::available_memory()?)
+    let ends = start.iter().filter_map(|name| process::find(paths, name));
+    let resident: u64 = ends
+        .filter_map(|running| running.usage())
+        .map(|usage| usage.resident)
+        .sum();
+    let available = host::memory_after(resident / 1024)?;
+    between(paths, topology, &wanted, available)
 }
 
 /// The same, with `available` MiB.

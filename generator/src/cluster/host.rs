@@ -139,6 +139,11 @@ const LIMIT: &str = "HARDWAY_MEMORY";
 
 /// Memory that the machines can have, in MiB: what is free, or what the user allows.
 pub(super) fn available_memory() -> Result<u64> {
+    memory_after(0)
+}
+
+/// The same once processes that hold `freed` MiB have ended.
+pub(super) fn memory_after(freed: u64) -> Result<u64> {
     match std::env::var(LIMIT) {
         Ok(text) if !text.is_empty() => text
             .parse()
@@ -146,7 +151,9 @@ pub(super) fn available_memory() -> Result<u64> {
             .hint(format!(
                 "write a number, such as {LIMIT}=12288, or unset {LIMIT}"
             )),
-        _ => free_memory(),
+        // macOS' figure is the whole memory, whoever holds it.
+        _ if cfg!(target_os = "macos") => free_memory(),
+        _ => Ok(free_memory()? + freed),
     }
 }
 

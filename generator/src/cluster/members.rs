@@ -6,9 +6,10 @@ use std::net::Ipv4Addr;
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 
-use super::machines;
 use super::would::Would;
-use crate::machine::{install, process};
+use super::{lock, machines};
+use crate::machine::install;
+use crate::machine::process::{self, Running};
 use crate::pki;
 use crate::plan::node_address;
 use crate::report::{Hint, WithHint};
@@ -23,6 +24,8 @@ struct Seen {
     control_plane: bool,
     installed: bool,
     running: bool,
+    /// It runs, and `up` starts it again: its sockets are gone.
+    lost: bool,
     /// The address that it was installed with, where that was noted.
     address: Option<Ipv4Addr>,
 }
@@ -34,6 +37,8 @@ pub struct Changes {
     pub install: Vec<NodeName>,
     /// Off.
     pub start: Vec<NodeName>,
+    /// Running, without sockets: shut down and started again.
+    pub restart: Vec<NodeName>,
     /// Running already.
     pub stay: Vec<NodeName>,
     /// No longer in cluster.json.
@@ -46,12 +51,19 @@ pub fn changes(paths: &Paths, topology: &Topology) -> Result<Changes> {
     if topology.remote().is_some() {
         return Ok(Changes::default());
     }
-    let seen = machines::known(paths)?.into_iter().map(|name| Seen {
-        control_plane: pki::has_etcd(paths, &name),
-        installed: paths.node(&name).installed().is_file(),
-        running: process::find(paths, &name).is_some(),
-        address: install::record(paths, &name).and_then(|record| record.address),
-        name,
+    // A machine that another `up` starts in this moment has no sockets yet.
+    let at_work = lock::check(paths).is_err();
+    let seen = machines::known(paths)?.into_iter().map(|name| {
+        let running = process::find(paths, &name);
+        let lost = running.as_ref().and_then(Running::lost_sockets);
+        Seen {
+            control_plane: pki::has_etcd(paths, &name),
+            installed: paths.node(&name).installed().is_file(),
+            running: running.is_some(),
+            lost: !at_work && lost.is_some_and(|lost| !lost.elsewhere),
+            address: install::record(paths, &name).and_then(|record| record.address),
+            name,
+        }
     });
     compare(topology, &seen.collect::<Vec<_>>())
 }
@@ -93,6 +105,7 @@ fn compare(topology: &Topology, seen: &[Seen]) -> Result<Changes> {
     for node in &topology.nodes {
         let found = seen.iter().find(|one| one.name == node.name);
         let list = match found {
+            Some(one) if one.installed && one.lost => &mut changes.restart,
             Some(one) if one.installed && one.running => &mut changes.stay,
             Some(one) if one.installed => &mut changes.start,
             _ => &mut changes.install,
@@ -146,6 +159,13 @@ fn moved(topology: &Topology, node: &Node, before: Ipv4Addr) -> anyhow::Error {
 }
 
 impl Changes {
+    /// The machines that `up` starts, names sorted.
+    pub fn starts(&self) -> Vec<NodeName> {
+        let mut starts = [&self.start[..], &self.restart].concat();
+        starts.sort();
+        starts
+    }
+
     /// What `up` would do.
     pub fn tell(&self, would: &mut Would) {
         let mut step = |what: &str, names: &[NodeName], then: &str| {
@@ -155,6 +175,14 @@ impl Changes {
         };
         step("install and start ", &self.install, "");
         step("start ", &self.start, "");
+        for name in &self.restart {
+            let one = std::slice::from_ref(name);
+            step(
+                "shut down ",
+                one,
+                " and start it again (its sockets are gone)",
+            );
+        }
         step("leave ", &self.stay, " running");
         if !self.install.is_empty() || !self.leave.is_empty() {
             step("bring host names and routes up to date on ", &self.stay, "");
@@ -194,6 +222,7 @@ mod tests {
             control_plane: name == "hub",
             installed,
             running,
+            lost: false,
             address: None,
         }
     }
@@ -226,6 +255,7 @@ mod tests {
             Changes {
                 install: names(&["east"]),
                 start: names(&["west"]),
+                restart: Vec::new(),
                 stay: names(&["hub"]),
                 leave: names(&["north", "south"]),
             }
@@ -241,6 +271,18 @@ would evict the Pods of north, delete its Node and shut it down
 would remove the disk, keys and certificates of north
 would evict the Pods of south, delete its Node and shut it down
 would remove the disk, keys and certificates of south
+"
+        );
+        let mut lost = seen("west", true, true);
+        lost.lost = true;
+        let changes = compare(&topology, &[seen("east", true, false), lost]).unwrap();
+        assert_eq!(changes.starts(), names(&["east", "west"]));
+        assert_eq!(
+            text(&changes),
+            "\
+would install and start hub
+would start east
+would shut down west and start it again (its sockets are gone)
 "
         );
         let all = compare(&topology, &[]).unwrap();

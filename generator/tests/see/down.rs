@@ -75,6 +75,17 @@ fn up_ends_a_machine_that_cannot_be_asked_and_starts_it_again() {
         cluster.machine(name, Duration::ZERO, obeys);
     }
     std::fs::remove_file(cluster.socket("sigma", "qmp")).unwrap();
+    let said = cluster.hardway(&["up", "--dry-run"]);
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (
+            0,
+            "would shut down sigma and start it again (its sockets are gone)\n\
+             would leave alpha running\n"
+        ),
+        "{}",
+        said.stderr
+    );
     let said = cluster.hardway(&["up", "--no-snapshot"]);
     assert_eq!(said.code, 1);
     let begins = "\

@@ -176,6 +176,24 @@ fn only_what_does_not_run_is_asked_about() {
     );
 }
 
+/// `up` shuts it down and starts it again.
+#[test]
+fn a_machine_without_sockets_is_asked_about() {
+    let mut cluster = large();
+    for name in ["alpha", "sigma"] {
+        cluster.silent_machine(name);
+    }
+    fs::remove_file(cluster.socket("sigma", "qmp")).unwrap();
+    let (code, stdout, stderr) = with(&cluster, "6000", &["up", "--dry-run", "--fit"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        stdout,
+        "would write WORKER_MEM=5632 into cluster.env\n\
+         would shut down sigma and start it again (its sockets are gone)\n\
+         would leave alpha running\n"
+    );
+}
+
 #[test]
 fn where_no_size_fits_nothing_is_written() {
     let cluster = large();
