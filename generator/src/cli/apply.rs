@@ -83,24 +83,35 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
         .filter(|change| !change.is_empty())
         .map(|change| change.node.as_str())
         .collect();
+    let (pending, current): (Vec<&Change>, Vec<&Change>) =
+        changes.iter().partition(|change| change.boot_pending);
     if args.json {
         print::json(&json!({
             "dryRun": args.dry_run,
-            "upToDate": changed.is_empty(),
+            "upToDate": changed.is_empty() && pending.is_empty(),
             "nodes": changes,
             "checks": told.checks,
         }))?;
-    } else if changed.is_empty() {
-        let names: Vec<&str> = changes.iter().map(|change| change.node.as_str()).collect();
+        return Ok(ExitCode::SUCCESS);
+    }
+    if changed.is_empty() && !current.is_empty() {
+        let names: Vec<&str> = current.iter().map(|change| change.node.as_str()).collect();
         print::text(&format!(
             "nothing to do: {} run what is generated now\n",
             names.join(", ")
         ))?;
-    } else if !args.dry_run {
+    } else if !changed.is_empty() && !args.dry_run {
         print::text(&format!(
             "applied to {} in {}\n",
             changed.join(", "),
             seconds(start.elapsed())
+        ))?;
+    }
+    for change in pending {
+        print::text(&format!(
+            "{}: a configuration waits for the next boot; restart the machines with \
+             `hardway down && hardway up`\n",
+            change.node
         ))?;
     }
     Ok(ExitCode::SUCCESS)

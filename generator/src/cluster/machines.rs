@@ -199,6 +199,21 @@ pub(super) fn units(node: &NodePlan) -> Vec<String> {
 /// processor takes a tenth of a second to start a program.
 pub(super) const LIST_UNITS: [&str; 4] = ["systemctl", "list-units", "--plain", "--no-legend"];
 
+/// The current generation of a guest's system: `system-<number>-link`.
+pub(super) const PROFILE: &str = "/nix/var/nix/profiles/system";
+
+/// Asks a guest which configuration it runs, and which one it boots next.
+pub(super) const SYSTEMS: [&str; 4] = ["readlink", "-e", "/run/current-system", PROFILE];
+
+/// Whether a guest boots next into another configuration than the one that it runs, by what
+/// [`SYSTEMS`] printed. False where it lacks one of the two links.
+pub(super) fn boot_pending(output: &Output) -> bool {
+    match output.stdout.lines().collect::<Vec<_>>()[..] {
+        [runs, boots] => runs != boots,
+        _ => false,
+    }
+}
+
 /// What systemd says of a guest's units.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listed {
@@ -254,6 +269,20 @@ impl Listed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guest_that_lacks_a_link_waits_for_no_boot() {
+        let pending = |stdout: &str| {
+            boot_pending(&Output {
+                code: 0,
+                stdout: stdout.to_owned(),
+                stderr: String::new(),
+            })
+        };
+        assert!(pending("/nix/store/a-system\n/nix/store/b-system\n"));
+        assert!(!pending("/nix/store/a-system\n/nix/store/a-system\n"));
+        assert!(!pending("/nix/store/b-system\n"));
+    }
 
     #[test]
     fn own_units_and_others_that_failed_are_told_apart() {

@@ -54,9 +54,9 @@ fn with_module(mut cluster: Cluster, owner: &str, node: Node) -> (Cluster, Arc<M
             .iter()
             .map(|(name, bytes)| format!("{:x}  {name}\n", Sha256::digest(bytes)))
             .collect();
-        let node = Arc::clone(&node);
+        let (flake, node) = (base64(&flake), Arc::clone(&node));
         cluster.machine(name, Duration::ZERO, move |words| {
-            answer(words, &base64(&flake), &sums, &mut node.lock().unwrap())
+            answer(name, words, &flake, &sums, &mut node.lock().unwrap())
         });
     }
     (cluster, node)
@@ -70,9 +70,15 @@ const ALPHA: [&str; 5] = [
     "kube-scheduler",
 ];
 
-fn answer(words: &[&str], flake: &str, sums: &str, node: &mut Node) -> (i32, String) {
+fn answer(name: &str, words: &[&str], flake: &str, sums: &str, node: &mut Node) -> (i32, String) {
     if words[..2] == ["systemctl", "list-units"] {
         return (0, listed(&ALPHA.map(|unit| (unit, "active"))));
+    }
+    if words[..2] == ["readlink", "-e"] {
+        let boot = format!("rebuild boot --no-reexec --flake \"path:/etc/hardway.new#{name}-");
+        let boots = node.jobs.iter().any(|job| job.contains(&boot));
+        let next = if boots { 2 } else { 1 };
+        return (0, format!("/nix/store/1\n/nix/store/{next}\n"));
     }
     assert_eq!((words[0], words[1]), ("/bin/sh", "-c"), "{words:?}");
     let does = |part: &str| words[2].contains(part);
@@ -169,7 +175,8 @@ fn where_all_is_as_generated_nothing_is_done() {
         json,
         json!({
             "dryRun": false, "upToDate": true, "checks": [],
-            "nodes": [{ "node": "alpha", "files": [], "keys": [], "would": null, "nextBoot": null, "restarted": null }],
+            "nodes": [{ "node": "alpha", "files": [], "keys": [], "would": null, "nextBoot": null,
+                "bootPending": false, "restarted": null }],
         })
     );
     assert!(node.lock().unwrap().jobs.is_empty());
@@ -310,6 +317,23 @@ fn what_nixos_takes_at_the_next_boot_only_is_set_for_it() {
              --flake \"path:/etc/hardway.new#alpha-$(uname -m)-linux\""
         ))
     );
+
+    // It has what is generated, as the next boot's configuration alone.
+    fs::write(cluster.paths.dir.join("mine.nix"), "{ }\n").unwrap();
+    let pending = "nothing to do: sigma run what is generated now\n\
+        alpha: a configuration waits for the next boot; restart the machines with \
+        `hardway down && hardway up`\n";
+    for arguments in [&["apply", "--no-verify"][..], &["apply", "--dry-run"]] {
+        let said = cluster.hardway(arguments);
+        assert_eq!(
+            (said.code, said.stdout.as_str(), said.stderr.as_str()),
+            (0, pending, "")
+        );
+    }
+    let said = cluster.hardway(&["apply", "alpha", "--json"]);
+    let json: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(json["upToDate"], false);
+    assert_eq!(json["nodes"][0]["bootPending"], true);
 }
 
 #[test]

@@ -25,11 +25,22 @@ const UNITS: [&str; 8] = [
 
 /// What systemd says where `unit` alone is in another state than active.
 fn all_active_but(words: &[&str], unit: &str, state: &str) -> (i32, String) {
+    if words[0] == "readlink" {
+        return systems(1);
+    }
     assert_eq!(words[..2], ["systemctl", "list-units"]);
     let mut units: Vec<_> = UNITS.iter().map(|unit| (*unit, "active")).collect();
     units.retain(|(one, _)| *one != unit);
     units.push((unit, state));
     (0, listed(&units))
+}
+
+/// What a node says that runs the first configuration and boots this one next.
+fn systems(next: u8) -> (i32, String) {
+    (
+        0,
+        format!("/nix/store/1-system\n/nix/store/{next}-system\n"),
+    )
 }
 
 fn all_active(words: &[&str]) -> (i32, String) {
@@ -368,5 +379,28 @@ sigma can't be asked anything: its sockets in [runtime] are gone; it is shut dow
             "error: cannot attach to sigma's console\ncaused by: sigma can't be asked\n\
              caused by: its sockets in [runtime] are gone\nhint: hardway up\n"
         )
+    );
+}
+
+#[test]
+fn a_configuration_that_waits_for_the_next_boot() {
+    let mut cluster = Cluster::new(well);
+    cluster.machine("alpha", NONE, all_active);
+    cluster.machine("sigma", NONE, |words| match words[0] {
+        "readlink" => systems(2),
+        _ => all_active(words),
+    });
+    cluster.says(
+        &["status"],
+        "\
+look: API https://127.0.0.1:[port] ready
+NAME     ROLE           MACHINE  UNITS  READY  VERSION  INTERNAL-IP
+alpha    control-plane  running  5/5    -      -        -
+sigma    worker         running  4/4    yes    v1.36.3  10.240.0.21
+CoreDNS  addon          -        -      1/1    v1.14.0  -
+
+a configuration of sigma waits for its next boot
+    hardway down && hardway up
+",
     );
 }

@@ -15,6 +15,8 @@ pub struct Change {
     pub would: Option<Units>,
     /// Why NixOS takes the configuration at the node's next boot only, where it does.
     pub next_boot: Option<NextBoot>,
+    /// Whether it has the configuration already and waits for its next boot to run it.
+    pub boot_pending: bool,
     /// The units that this run restarted.
     pub restarted: Option<Vec<String>>,
 }

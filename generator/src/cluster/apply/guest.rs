@@ -13,7 +13,7 @@ use super::job::{Ended, JOB};
 use super::units::{self, Relations, Runs};
 use crate::cluster::interrupt::Interrupt;
 use crate::cluster::limits::Limits;
-use crate::cluster::machines::{self, LIST_UNITS, Listed};
+use crate::cluster::machines::{self, LIST_UNITS, Listed, PROFILE, SYSTEMS};
 use crate::cluster::wait::printable;
 use crate::machine::install::Tarballs;
 use crate::machine::process::Running;
@@ -34,9 +34,6 @@ const LARGEST_FLAKE: u64 = 64 << 20;
 /// Where the flake is unpacked to be looked at, and to be switched to.
 const TRIAL: &str = "/run/hardway-apply/flake";
 const NEXT: &str = "/etc/hardway.new";
-
-/// The current generation: `system-<number>-link`.
-const PROFILE: &str = "/nix/var/nix/profiles/system";
 
 /// A node whose machine runs.
 pub(super) struct Guest<'a> {
@@ -223,6 +220,16 @@ mv hardway.new hardway.previous";
                 self.node.name
             ))?;
         Ok(text.trim().to_owned())
+    }
+
+    /// Whether it boots next into another configuration than the one that it runs.
+    pub(super) fn boot_pending(&self) -> Result<bool> {
+        let output = self
+            .running
+            .agent()?
+            .exec(&SYSTEMS, self.limits.command())
+            .with_context(|| format!("cannot ask {} what it boots next", self.node.name))?;
+        Ok(machines::boot_pending(&output))
     }
 
     /// The runs of its services.

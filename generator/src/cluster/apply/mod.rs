@@ -153,9 +153,12 @@ impl<'a> Run<'a> {
             .iter()
             .map(|(name, bytes)| (name.clone(), hexadecimal(&Sha256::digest(bytes))))
             .collect();
+        let files = difference::files(&guest.flake()?, &wanted);
         let change = Change {
             node: node.name.to_string(),
-            files: difference::files(&guest.flake()?, &wanted),
+            // Where files differ, the switch tells.
+            boot_pending: files.is_empty() && guest.boot_pending()?,
+            files,
             keys: difference::keys(&guest.keys()?, &sums),
             would: None,
             next_boot: None,

@@ -127,6 +127,12 @@ fn machine(node: &NodeStatus, paths: &Paths, topology: &Topology, found: &mut Ve
             ));
         }
     }
+    if node.boot_pending {
+        found.push(problem(
+            format!("a configuration of {name} waits for its next boot"),
+            "hardway down && hardway up",
+        ));
+    }
     for unit in &node.failed {
         found.push(problem(
             format!("warning: {unit} on {name} has failed; it is not part of the cluster"),

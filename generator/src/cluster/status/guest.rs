@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Clock, Machine, NodeStatus};
-use crate::cluster::machines::{self, BEHIND, LIST_UNITS, Listed};
+use crate::cluster::machines::{self, BEHIND, LIST_UNITS, Listed, SYSTEMS};
 use crate::cluster::wait::words;
 use crate::machine::agent::Agent;
 use crate::machine::process::Running;
@@ -41,6 +41,7 @@ pub(super) fn ask(
                 Ok(listed) => {
                     status.units = Some(listed.states.into_iter().collect());
                     status.failed = listed.failed;
+                    status.boot_pending = boot_pending(&mut agent);
                 }
                 Err(_) => status.busy = true,
             }
@@ -61,6 +62,12 @@ fn units(agent: &mut Agent, plan: &NodePlan) -> Result<Listed> {
     // The agent's own end comes first.
     let output = agent.exec(&LIST_UNITS, Duration::from_secs(60))?;
     Listed::read(&machines::units(plan), &output)
+}
+
+/// False too where it does not tell in time: the units count for more.
+fn boot_pending(agent: &mut Agent) -> bool {
+    let output = agent.exec(&SYSTEMS, Duration::from_secs(60));
+    output.is_ok_and(|output| machines::boot_pending(&output))
 }
 
 /// Sets a clock that is behind, as it is after the host has slept.

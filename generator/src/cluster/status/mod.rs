@@ -93,6 +93,8 @@ pub struct NodeStatus {
     pub unreachable: bool,
     #[serde(skip)]
     remedy: Option<&'static str>,
+    /// It boots next into another configuration than the one that it runs.
+    pub boot_pending: bool,
     /// Units that have failed and are not this program's.
     pub failed: Vec<String>,
     /// A clock that was found behind the host's.
@@ -210,6 +212,7 @@ fn unknown(node: &Node) -> NodeStatus {
         busy: false,
         unreachable: false,
         remedy: None,
+        boot_pending: false,
         failed: Vec::new(),
         clock: None,
         node: None,
