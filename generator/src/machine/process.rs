@@ -39,6 +39,10 @@ const YIELD: &str = "5";
 /// How long QEMU may take to end after a signal.
 const END: Duration = Duration::from_secs(5);
 
+/// What the script does where it cannot make a FIFO: a file system need not have any.
+const NO_FIFO: &str = "{ echo \"cannot make a FIFO: if this file system has none, move the \
+     cluster's folder to another one\" >&2; exit 1; }";
+
 /// A QEMU that ran when this value was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
@@ -227,6 +231,19 @@ fn write_script(
             # segment's card is taken even while the guest is not up.\n",
         );
     }
+    // What follows would take its sockets and FIFOs from a machine that runs. Of a stale pid
+    // file's number another process may be: see `adopted`.
+    let pid_file = quoted(files.qemu_pid().as_os_str());
+    let guard = [
+        &b"pid=$(cat "[..],
+        &pid_file[..],
+        &b" 2>/dev/null)\n\
+          line=$({ tr '\\0' ' ' <\"/proc/$pid/cmdline\" || ps -ww -o args= -p \"$pid\"; } 2>/dev/null)\n\
+          case $line in *"[..],
+        &pid_file[..],
+        &b"*) echo \"the machine runs already (process $pid)\" >&2; exit 1 ;; esac\n"[..],
+    ];
+    preparation.extend(guard.concat());
     preparation.extend(b"mkdir -p -m 0700 ");
     preparation.extend(quoted(runtime.as_os_str()));
     preparation.extend(b" || exit\n");
@@ -238,13 +255,15 @@ fn write_script(
     }
     // New ones, so that nothing is in them that was meant for an earlier machine.
     let fifos = [files.fifo_in(), files.fifo_out()].map(|fifo| quoted(fifo.as_os_str()));
-    for command in ["rm -f", "mkfifo -m 0600"] {
+    for (command, otherwise) in [("rm -f", "exit"), ("mkfifo -m 0600", NO_FIFO)] {
         preparation.extend(command.as_bytes());
         for fifo in &fifos {
             preparation.push(b' ');
             preparation.extend(fifo);
         }
-        preparation.extend(b" || exit\n");
+        preparation.extend(b" || ");
+        preparation.extend(otherwise.as_bytes());
+        preparation.push(b'\n');
     }
     file::replace(&files.argv(), &script(argv, &preparation), 0o755)
 }

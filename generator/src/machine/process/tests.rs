@@ -1,3 +1,4 @@
+use std::os::unix::fs::FileTypeExt;
 use std::process::{Child, Command};
 
 use rustix::process::Signal;
@@ -83,4 +84,65 @@ fn a_machine_that_only_qemu_has_noted_is_found_and_noted() {
     found.kill().unwrap();
     assert!(!child.wait().unwrap().success());
     assert_eq!(find(&paths, &node), None);
+}
+
+/// The folder's name needs quotes in a shell, and is no pattern there.
+#[test]
+fn the_script_by_hand_leaves_a_machine_that_runs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, files) = cluster(&folder.path().join("it's [a] *"));
+    let runtime = folder.path().join("runtime");
+    write_script(&files, &["true".into()], &runtime, None).unwrap();
+    let run = || Command::new("sh").arg(files.argv()).output().unwrap();
+    fs::write(files.fifo_in(), "in use").unwrap();
+
+    let mut machine = Command::new("sh")
+        .args(["-c", "sleep 60; :"])
+        .arg(files.qemu_pid())
+        .spawn()
+        .unwrap();
+    fs::write(files.qemu_pid(), format!("{}\n", machine.id())).unwrap();
+    while adopted(&files).is_none() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = run();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        format!("the machine runs already (process {})\n", machine.id())
+    );
+    assert_eq!(fs::read(files.fifo_in()).unwrap(), b"in use");
+    machine.kill().unwrap();
+    machine.wait().unwrap();
+
+    // Another process has the number by now.
+    let (mut child, pid) = sleeper();
+    for number in [pid.to_string(), String::new()] {
+        fs::write(files.fifo_in(), "of an earlier machine").unwrap();
+        fs::write(files.qemu_pid(), number).unwrap();
+        let output = run();
+        assert!(output.status.success(), "{output:?}");
+        let kind = fs::metadata(files.fifo_in()).unwrap().file_type();
+        assert!(kind.is_fifo());
+        fs::remove_file(files.fifo_in()).unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn where_no_fifo_can_be_made_the_script_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, files) = cluster(folder.path());
+    let runtime = folder.path().join("runtime");
+    write_script(&files, &["true".into()], &runtime, None).unwrap();
+    // As on a file system without them.
+    let script = fs::read_to_string(files.argv()).unwrap();
+    assert!(script.contains("\nmkfifo "), "{script}");
+    fs::write(files.argv(), script.replace("\nmkfifo ", "\nfalse ")).unwrap();
+    let output = Command::new("sh").arg(files.argv()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let hint = "move the cluster's folder to another one\n";
+    assert!(said.ends_with(hint), "{said}");
 }
