@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::at_once::at_once;
+use super::interrupt::Interrupt;
 use super::progress::{Progress, Task, seconds};
 use super::wait::words;
 use super::would::Would;
@@ -80,22 +81,25 @@ pub fn down(paths: &Paths) -> Result<Vec<Stopped>> {
         let progress = Progress::new(running.iter().map(|(node, _)| node.as_str()));
         let results = at_once(&running, |(node, machine)| {
             let task = progress.task(node.as_str());
-            stop(node, machine, limit, task)
+            stop(node, machine, limit, task, &Interrupt::none())
         });
         results.into_iter().collect()
     })
 }
 
-/// Shuts a machine down, by force where it does not go by itself.
+/// Shuts a machine down, by force where it does not go by itself. Once interrupted it fails,
+/// and leaves the machine to shut down.
 pub(super) fn stop(
     node: &NodeName,
     machine: &Running,
     limit: Duration,
     task: Task<'_>,
+    interrupt: &Interrupt,
 ) -> Result<Stopped> {
     task.stage("shut down");
-    let shutdown = machine.stop(limit);
+    let shutdown = machine.stop_unless(limit, &|| interrupt.requested());
     if !shutdown.ended {
+        interrupt.check()?;
         machine
             .kill()
             .with_context(|| format!("cannot end {node}'s machine"))?;
@@ -116,6 +120,7 @@ pub(super) fn unreachable(
     paths: &Paths,
     progress: &Progress,
     machines: &[(&NodeName, Running)],
+    interrupt: &Interrupt,
 ) -> Result<()> {
     let limit = machines::limits(paths)?.shutdown();
     for (node, running) in machines {
@@ -126,7 +131,8 @@ pub(super) fn unreachable(
         }
     }
     let stopped = at_once(machines, |(node, running)| {
-        stop(node, running, limit, progress.task(node.as_str()))
+        let task = progress.task(node.as_str());
+        stop(node, running, limit, task, interrupt)
     });
     for one in stopped {
         progress.say(&one?.text());

@@ -180,7 +180,13 @@ impl Up<'_> {
                 }
             }
         }
-        down::unreachable(self.site.paths, self.site.progress, &unreachable)?;
+        let Site {
+            paths,
+            progress,
+            interrupt,
+            ..
+        } = self.site;
+        down::unreachable(paths, progress, &unreachable, interrupt)?;
         self.warn_of_drift(&to_install)?;
         if to_install.is_empty() && to_start.is_empty() {
             return Ok(false);

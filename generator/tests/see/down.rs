@@ -1,5 +1,8 @@
 //! `hardway down`: who was asked, and what is said of a machine that had to be ended by force.
 
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -101,4 +104,44 @@ fn up_ends_a_machine_that_cannot_be_asked_and_starts_it_again() {
         hardway::machine::process::find(&cluster.paths, &name).is_some()
     };
     assert!(running("alpha") && !running("sigma"));
+}
+
+/// The machine takes the command of its power button, and its guest does nothing about it.
+#[test]
+fn up_can_be_interrupted_while_such_a_machine_shuts_down() {
+    let mut cluster = Cluster::generated(&["sigma"], |_, _, _| (404, json!({})));
+    for name in ["alpha", "sigma"] {
+        cluster.machine(name, Duration::ZERO, obeys);
+    }
+    let fifo = cluster.files("sigma").fifo_in();
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    // Open for both, so that it waits for no writer.
+    let mut commands = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(fifo)
+        .unwrap();
+    fs::remove_file(cluster.socket("sigma", "qmp")).unwrap();
+    let mut command = cluster.command(&["up", "--no-snapshot"]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let up = command.spawn().unwrap();
+    let mut heard = String::new();
+    while !heard.contains("system_powerdown") {
+        let mut some = [0; 64];
+        let length = commands.read(&mut some).unwrap();
+        heard += std::str::from_utf8(&some[..length]).unwrap();
+    }
+    let pid = up.id().to_string();
+    let asked = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(asked.success());
+    let output = up.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.ends_with("error: interrupted\n"), "{said}");
+    let name = hardway::topology::NodeName::parse("sigma").unwrap();
+    assert!(
+        hardway::machine::process::find(&cluster.paths, &name).is_some(),
+        "it was ended by force"
+    );
 }

@@ -54,7 +54,12 @@ pub struct Shutdown {
 impl Running {
     /// Shuts the guest down in order; it has `limit` for it each time it is asked.
     pub fn stop(&self, limit: Duration) -> Shutdown {
-        let refused = match self.ask_agent(limit) {
+        self.stop_unless(limit, &|| false)
+    }
+
+    /// The same; it waits no longer once `interrupted` says so.
+    pub fn stop_unless(&self, limit: Duration, interrupted: &dyn Fn() -> bool) -> Shutdown {
+        let refused = match self.ask_agent(limit, interrupted) {
             Ok(ended) => {
                 return Shutdown {
                     ended,
@@ -66,22 +71,35 @@ impl Running {
         };
         match self.press_power_button() {
             Ok(()) => Shutdown {
-                ended: self.identity.wait(limit),
+                ended: self.ends(limit, interrupted),
                 asked: Asked::PowerButton,
                 reason: Some(refused),
             },
             Err(error) => Shutdown {
-                ended: self.identity.wait(ENDING),
+                ended: self.ends(ENDING, interrupted),
                 asked: Asked::Not,
                 reason: Some(error),
             },
         }
     }
 
+    /// Whether the machine ends within `limit`, and before it is `interrupted`.
+    fn ends(&self, limit: Duration, interrupted: &dyn Fn() -> bool) -> bool {
+        let end = Instant::now() + limit;
+        loop {
+            if self.identity.wait(TICK) {
+                return true;
+            }
+            if Instant::now() >= end || interrupted() {
+                return false;
+            }
+        }
+    }
+
     /// Whether the machine ended within `limit` after its guest agent was asked; an error
     /// where the agent cannot be asked, or refuses. One that obeys answers nothing, so its
     /// refusal may come at any time until the machine has ended.
-    fn ask_agent(&self, limit: Duration) -> Result<bool> {
+    fn ask_agent(&self, limit: Duration, interrupted: &dyn Fn() -> bool) -> Result<bool> {
         if let Some(gone) = self.lost_sockets() {
             return Err(gone.into());
         }
@@ -95,7 +113,7 @@ impl Running {
             if self.identity.wait(TICK) {
                 return Ok(true);
             }
-            if Instant::now() >= end {
+            if Instant::now() >= end || interrupted() {
                 return Ok(false);
             }
         }
