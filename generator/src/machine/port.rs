@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 
 use super::argv::{self, Purpose};
-use super::segment::{self, Transport};
+use super::segment::{self, Link, Transport};
 use crate::report::WithHint;
 use crate::topology::{Node, NodeName, Topology};
 
@@ -34,16 +34,24 @@ pub(super) fn all_free(transport: Transport, topology: &Topology, node: &Node) -
     }
     // Sockets' files have no part in it.
     let links = segment::links(transport, topology, node, Path::new(""))?;
-    for link in links.iter().flatten() {
-        let Some(port) = link.port() else { continue };
-        free(Protocol::Udp, port)
-            .with_context(|| format!("{} needs UDP port {port} of 127.0.0.1", node.name))
-            .hint(format!(
-                "stop that program, or choose another port: {}",
-                ssh_setting(link.spoke())
-            ))?;
-    }
-    Ok(())
+    links
+        .iter()
+        .flatten()
+        .try_for_each(|link| link_free(&node.name, link))
+}
+
+/// Fails if the UDP port that the machine of `node` needs for this link is taken, naming by
+/// whom. A link of Unix sockets needs none.
+pub(super) fn link_free(node: &NodeName, link: &Link) -> Result<()> {
+    let Some(port) = link.port() else {
+        return Ok(());
+    };
+    free(Protocol::Udp, port)
+        .with_context(|| format!("{node} needs UDP port {port} of 127.0.0.1"))
+        .hint(format!(
+            "stop that program, or choose another port: {}",
+            ssh_setting(link.spoke())
+        ))
 }
 
 /// What sets a node's ssh port, and the UDP ports of its link with it.

@@ -18,8 +18,8 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 
-use super::guest;
 use super::process::{self, Running};
+use super::{guest, port};
 use crate::report::WithHint;
 use crate::state::Paths;
 use crate::topology::{NetworkMode, Node, NodeName, SegmentPorts, Topology};
@@ -177,6 +177,8 @@ pub(super) fn join<'a>(
     link.fits()?;
     let add = || -> Result<()> {
         remove(&running, &spoke.name)?;
+        // QEMU would share it with another QEMU that has it.
+        port::link_free(&hub.name, &link)?;
         let mut qmp = running.qmp()?;
         let [name, port] = link.ids();
         qmp.execute(

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hardway::machine::segment::Transport;
 use hardway::machine::{Arch, process, segment};
+use hardway::report::render;
 use hardway::topology::{MacAddress, Machine, Node, NodeName, SegmentPorts};
 
 use super::{Bench, free_ssh_port};
@@ -122,6 +123,14 @@ fn joins_and_leaves(transport: Transport) {
         }
     };
 
+    if transport == Transport::Udp {
+        let taken = end.listen();
+        let joined = process::join_segment(&host, &paths, &bench.topology, &west);
+        let told = render(&joined.unwrap_err());
+        assert!(told.contains("caused by: hub needs UDP port "), "{told}");
+        assert!(told.contains("nodes.west.sshPort"), "{told}");
+        drop(taken);
+    }
     let start = || {
         process::join_segment(&host, &paths, &bench.topology, &west).unwrap();
         bench.start(&host, "west").unwrap()
