@@ -55,22 +55,24 @@ impl Bench {
                 "east": { "role": "worker", "address": "10.240.0.21" }
             }
         }"#;
-        // For the command line; the tests' own machines are smaller.
+        // The least that a topology takes.
+        let env = "CONTROL_PLANE_MEM=2048\nWORKER_MEM=1024\n";
+        // For the command line; the tests' own disks are smaller.
         fs::write(folder.path().join("cluster.json"), json).unwrap();
+        fs::write(folder.path().join("cluster.env"), env).unwrap();
         let environment = BTreeMap::from([("API_PORT".to_owned(), free_port().to_string())]);
         let mut topology = topology::parse(&Sources {
             dir: folder.path(),
             json,
             json_name: "cluster.json",
-            env: "",
+            env,
             env_name: "cluster.env",
             environment: &environment,
         })
         .unwrap();
         for node in &mut topology.nodes {
-            // Enough for firmware, too little for a cluster.
             if let Machine::Guest(guest) = &mut node.machine {
-                (guest.memory, guest.disk) = (256, 1);
+                guest.disk = 1;
                 guest.ssh_port = free_ssh_port();
             }
         }

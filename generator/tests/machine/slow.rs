@@ -13,7 +13,6 @@ use hardway::machine::Host;
 use hardway::machine::images::Found;
 use hardway::machine::process::{self, Running};
 use hardway::report::render;
-use hardway::topology::Machine;
 
 use super::Bench;
 use super::snapshot::{NODES, cluster, found, name, restore, save, status};
@@ -34,13 +33,7 @@ impl Drop for Server {
 /// Both machines run; east has `filled` MiB in its memory, and a disk that takes and gives
 /// 20 MiB/s.
 fn with_a_slow_disk(filled: u32) -> (Bench, Host, Server) {
-    let mut bench = Bench::new();
-    let east = bench.topology.nodes.iter_mut();
-    for node in east.filter(|node| node.name.as_str() == "east") {
-        if let Machine::Guest(guest) = &mut node.machine {
-            guest.memory = filled + 128;
-        }
-    }
+    let bench = Bench::new();
     let host = cluster(&bench);
     let filling = bench.folder.path().join("filling");
     let mut file = File::create(&filling).unwrap();
