@@ -11,7 +11,7 @@ both_pids() {
   done
 }
 
-basic apply_changes_one_thing 130 "apply: one change, one restart a node, back where it fails, and taken out again"
+basic apply_changes_one_thing 180 "apply: one change, one restart a node, back where it fails, and taken out again"
 # A user's module changes the kubelet on both workers: nothing but the kubelets restarts,
 # and one that does not start brings its node back to what it ran before.
 apply_changes_one_thing() {
