@@ -97,14 +97,20 @@ fn with_programs(verb: &[&str], names: &[&str]) -> Refused {
     Refused::new(cluster, &output)
 }
 
-/// An error with a cause without the words of its first line: what first needs qemu-img
-/// depends on whether there is a hypervisor to try.
+/// An error with a cause without the words of its first line, and without the stage that
+/// broke off before it: what first needs qemu-img depends on whether there is a hypervisor
+/// to try.
 fn without_step(stderr: &str) -> String {
-    let (first, rest) = stderr.split_once('\n').unwrap();
+    let stage = |line: &str| line.starts_with("base:  disk broke off after ");
+    let error = match stderr.split_once('\n') {
+        Some((first, error)) if stage(first) => error,
+        _ => stderr,
+    };
+    let (first, rest) = error.split_once('\n').unwrap();
     assert!(first.starts_with("error: "), "{stderr}");
     match rest.starts_with("caused by: ") {
         true => format!("error: [step]\n{rest}"),
-        false => stderr.to_owned(),
+        false => error.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@
 drill disk_full_while_saving 9 off "the disk full while saving" \
   generator/src/cluster/snapshot generator/src/machine/images generator/src/machine/movement.rs generator/src/machine/qmp.rs \
   generator/tests/machine
-# A save on a file system of its own, 96 MiB, that only this test sees.
+# A save on a file system of its own, 192 MiB, that only this test sees.
 disk_full_while_saving() {
   unshare --mount --map-root-user true 2>/dev/null || {
     echo "unshare is refused here, so that no small file system can be made"
@@ -14,7 +14,7 @@ disk_full_while_saving() {
   }
   # shellcheck disable=SC2016 # $1 and $2 are the inner shell's
   mkdir -p "$work/small" && unshare --mount --map-root-user sh -c '
-    mount -t tmpfs -o size=96m none "$1" && cd "$2" && HARDWAY_SMALL=$1 exec cargo test --release --locked \
+    mount -t tmpfs -o size=192m none "$1" && cd "$2" && HARDWAY_SMALL=$1 exec cargo test --release --locked \
       --test machine -- --ignored a_full_disk' sh "$work/small" "$top"
 }
 
