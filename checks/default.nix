@@ -148,7 +148,7 @@ in
       ]
       (fileset.unions [
         ../flake.lock
-        ../generator/templates
+        ../generator/hardway/templates
         ../hosts
         ../modules
         ../rehearsal/eval

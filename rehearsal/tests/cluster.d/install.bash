@@ -58,7 +58,7 @@ looks_well() {
 
 drill ssh_lets_in_who_has_the_key 5 cluster \
   "ssh lets in who has the cluster's key, and knows the machine" \
-  generator/src/cluster/ssh.rs generator/src/cli/ssh.rs modules/ generator/src/plan
+  generator/hardway/src/cluster/ssh.rs generator/hardway/src/cli/ssh.rs modules/ generator/model/src/plan
 # By the cluster's own key and no password, on one NIC, and only at the machine whose key
 # is known.
 ssh_lets_in_who_has_the_key() {
@@ -79,7 +79,7 @@ ssh_lets_in_who_has_the_key() {
 }
 
 drill units_are_sound 8 cluster "systemd finds nothing wrong with the units" \
-  modules/ generator/src/plan generator/src/nix hosts/ rehearsal/eval
+  modules/ generator/model/src/plan generator/hardway/src/render hosts/ rehearsal/eval
 units_are_sound() {
   cluster=$main
   ask alpha systemd-analyze verify etcd.service kube-apiserver.service \
@@ -87,8 +87,8 @@ units_are_sound() {
   ask sigma systemd-analyze verify containerd.service kubelet.service kube-proxy.service hardway-pki.service
 }
 
-drill bad_days 204 off "bad days while installing" scripts/install.exp generator/src/cluster/install \
-  generator/src/machine/install generator/src/machine/medium generator/tests/install rehearsal/nixos-install rehearsal/medium
+drill bad_days 204 off "bad days while installing" scripts/install.exp generator/hardway/src/cluster/install \
+  generator/hardway/src/machine/install generator/hardway/src/machine/medium generator/hardway/tests/install rehearsal/nixos-install rehearsal/medium
 # Full disks, a wrong checksum, a leaked key, Ctrl-C: each on a real machine.
 bad_days() {
   (cd "$top" && HARDWAY_ISO=$iso cargo test --release --locked --test install -- --ignored --test-threads 2)

@@ -3,7 +3,7 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
-drill no_key_in_a_store 3 cluster "no private key in a node's store" modules/ scripts/install.exp generator/src/machine
+drill no_key_in_a_store 3 cluster "no private key in a node's store" modules/ scripts/install.exp generator/hardway/src/machine
 # A path: flake is copied into the store, which everyone can read.
 no_key_in_a_store() {
   local node key='^-----BEGIN [A-Z ]*PRIVATE KEY-----$'
@@ -17,7 +17,7 @@ no_key_in_a_store() {
 }
 
 drill no_key_in_the_base 8 cluster "no key, host key or machine-id in the base" \
-  scripts/install.exp generator/src/machine/install rehearsal/nixos-install
+  scripts/install.exp generator/hardway/src/machine/install rehearsal/nixos-install
 # The base as it is on disk, read without mounting it.
 no_key_in_the_base() {
   local tree=$work/base status=0

@@ -1,0 +1,398 @@
+//! QEMU's command line for one node: the same for a running machine and for the
+//! one that installs it, but for what each is for.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::argument::{Arguments, Properties};
+use super::guest;
+use super::segment::Transport;
+use super::{Accelerator, Host, Medium, capture, disk, segment};
+use common::state::{NodePaths, Paths};
+use model::plan::{SSH_PORT, api_secure_port, kubelet_port, node_address};
+use model::topology::{Forward, Guest, NetworkMode, Node, Role, Topology};
+
+/// The installer's live store is in memory: less than this, in MiB, is not enough for it.
+pub const INSTALL_MEMORY: u32 = 4096;
+
+/// Where a running machine's sockets are.
+#[derive(Debug, Clone)]
+pub struct Sockets {
+    pub qmp: PathBuf,
+    pub agent: PathBuf,
+    pub console: PathBuf,
+}
+
+impl Sockets {
+    pub fn of(paths: &Paths, node: &Node) -> Self {
+        let runtime = paths.runtime();
+        let socket = |kind: &str| runtime.join(format!("{}.{kind}", node.name));
+        Self {
+            qmp: socket("qmp"),
+            agent: socket("qga"),
+            console: socket("con"),
+        }
+    }
+}
+
+/// The running machine: detached, its serial port logged and reachable. What its NIC on
+/// the nodes' network sends and receives goes into the file `capture`, if there is one.
+pub fn boot(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+    capture: Option<&Path>,
+) -> Result<Vec<OsString>> {
+    let sockets = Sockets::of(paths, node);
+    for socket in [&sockets.qmp, &sockets.agent, &sockets.console] {
+        segment::fits(socket)?;
+    }
+    let files = paths.node(&node.name);
+    let name = format!("{}-{}", topology.name, node.name);
+    let mut arguments = machine(host, &files, &name, guest(node)?, Task::Run)?;
+    let mut uplink = user_network(topology, node);
+    for forward in forwards(topology, node) {
+        let Forward { host, guest } = forward.ports;
+        uplink = uplink.set("hostfwd", format!("tcp:127.0.0.1:{host}-:{guest}"));
+    }
+    arguments
+        .option("netdev", uplink)
+        .option("device", nic("uplink", guest(node)?.uplink_mac.to_string()));
+    segment(&mut arguments, host.transport, paths, topology, node)?;
+    if let Some(file) = capture {
+        arguments.option(
+            "object",
+            Properties::of("filter-dump")
+                .set("id", capture::ID)
+                .set("netdev", capture::netdev(topology))
+                .set("file", file),
+        );
+    }
+    arguments
+        .option("chardev", listener("qmp", &sockets.qmp))
+        .option(
+            "mon",
+            Properties::first("chardev", "qmp").set("mode", "control"),
+        )
+        // The same through FIFOs beside the disk, which stay when the sockets are cleaned away.
+        .option(
+            "chardev",
+            Properties::of("pipe")
+                .set("id", "fifo")
+                .set("path", files.fifo()),
+        )
+        .option(
+            "mon",
+            Properties::first("chardev", "fifo").set("mode", "control"),
+        )
+        .option("chardev", listener("agent", &sockets.agent))
+        .plain("device", "virtio-serial-pci")
+        .option(
+            "device",
+            Properties::of("virtserialport")
+                .set("chardev", "agent")
+                .set("name", "org.qemu.guest_agent.0"),
+        )
+        .option(
+            "chardev",
+            listener("serial", &sockets.console)
+                .set("logfile", files.serial_log())
+                .set("logappend", "off"),
+        )
+        .plain("serial", "chardev:serial")
+        .flag("daemonize")
+        .plain("pidfile", files.qemu_pid())
+        // Where QEMU complains once it has let go of standard error.
+        .plain("D", files.qemu_log());
+    Ok(arguments.finish())
+}
+
+/// The machine that installs the node: boots the medium's kernel directly, serial
+/// port on standard input and output, ends when the guest powers off.
+pub fn install(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+    medium: &Medium,
+) -> Result<Vec<OsString>> {
+    let name = format!("{}-{}", topology.name, node.name);
+    let (files, guest) = (paths.node(&node.name), guest(node)?);
+    installer(
+        host,
+        &files,
+        &name,
+        guest,
+        user_network(topology, node),
+        medium,
+    )
+}
+
+/// The machine that makes the base image; of `guest` it has the processors.
+pub fn install_base(
+    host: &Host,
+    paths: &Paths,
+    topology: &Topology,
+    guest: &Guest,
+    medium: &Medium,
+) -> Result<Vec<OsString>> {
+    let (files, name) = (paths.base_in_making(), format!("{}-base", topology.name));
+    let guest = Guest {
+        memory: INSTALL_MEMORY,
+        ..guest.clone()
+    };
+    installer(host, &files, &name, &guest, uplink(), medium)
+}
+
+fn installer(
+    host: &Host,
+    files: &NodePaths,
+    name: &str,
+    guest: &Guest,
+    network: Properties,
+    medium: &Medium,
+) -> Result<Vec<OsString>> {
+    let mut arguments = machine(host, files, name, guest, Task::Install)?;
+    arguments
+        .option("netdev", network)
+        .option("device", nic("uplink", guest.uplink_mac.to_string()))
+        .option(
+            "blockdev",
+            image("medium", "raw", &medium.iso).set("read-only", "on"),
+        )
+        // SCSI over virtio, not AHCI: a kernel made for the cloud knows only the former.
+        .option(
+            "device",
+            Properties::of("virtio-scsi-pci").set("id", "scsi"),
+        )
+        .option("device", Properties::of("scsi-cd").set("drive", "medium"))
+        .plain("kernel", &medium.kernel)
+        .plain("initrd", &medium.initrd)
+        // systemd gives up on a login at a serial port that udev has not found within
+        // 90 s, as an emulated machine on a busy host may not have. Known since systemd
+        // 258; older ones pass it over.
+        .plain(
+            "append",
+            format!(
+                "{} systemd.default_device_timeout_sec={}",
+                medium.command_line,
+                90 * host.patience()
+            ),
+        )
+        .option(
+            "chardev",
+            Properties::of("stdio")
+                .set("id", "serial")
+                .set("signal", "off"),
+        )
+        .plain("serial", "chardev:serial")
+        .flag("no-reboot");
+    Ok(arguments.finish())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Run,
+    Install,
+}
+
+/// What both are made of: the machine, its firmware and its disk.
+fn machine(
+    host: &Host,
+    files: &NodePaths,
+    name: &str,
+    guest: &Guest,
+    task: Task,
+) -> Result<Arguments> {
+    let emulated = host.accelerator == Accelerator::Tcg;
+    let memory = match task {
+        Task::Run => guest.memory,
+        Task::Install => guest.memory.max(INSTALL_MEMORY),
+    };
+    let mut arguments = platform(host, host.accelerator, &files.firmware_variables())?;
+    arguments
+        .option("name", Properties::of(name))
+        // Emulated, two processors race each other's code patching (a guest panicked so).
+        .plain("smp", if emulated { 1 } else { guest.cpus }.to_string())
+        .plain("m", memory.to_string())
+        .plain("rtc", "base=utc")
+        .plain("device", "virtio-rng-pci");
+
+    // Where flushes stop at the host's page cache, a killed QEMU loses nothing, but
+    // a host that loses power does. An installation is repeated then, and what is
+    // emulated is a rehearsal: etcd's flushes would take much of its time.
+    let mut disk = image("disk", "qcow2", &files.disk())
+        .set("discard", "unmap")
+        .set("file.discard", "unmap");
+    if emulated || task == Task::Install {
+        disk = disk
+            .set("cache.no-flush", "on")
+            .set("file.cache.no-flush", "on");
+    }
+    arguments
+        .option("blockdev", disk)
+        // The firmware tries the disk, then its shell, and no network in between.
+        .option(
+            "device",
+            Properties::of("virtio-blk-pci")
+                .set("drive", "disk")
+                .set("bootindex", "1"),
+        );
+    Ok(arguments)
+}
+
+/// The bare machine with its firmware, whose variables are in the qcow2 file `variables`.
+pub(super) fn platform(
+    host: &Host,
+    accelerator: Accelerator,
+    variables: &Path,
+) -> Result<Arguments> {
+    let code = disk::padded_code(host.arch, &host.firmware)?;
+    let mut arguments = Arguments::of(&host.qemu);
+    arguments
+        .flag("no-user-config")
+        .flag("nodefaults")
+        .plain("display", "none")
+        .option(
+            "machine",
+            Properties::of(&host.machine)
+                .set("pflash0", "code")
+                .set("pflash1", "variables"),
+        )
+        .plain("accel", accelerator.argument())
+        .plain("cpu", host.arch.cpu(accelerator))
+        .option(
+            "blockdev",
+            image("code", "raw", &code).set("read-only", "on"),
+        )
+        .option("blockdev", image("variables", "qcow2", variables));
+    Ok(arguments)
+}
+
+/// A file as a block device.
+fn image(name: &str, format: &str, file: &Path) -> Properties {
+    Properties::first("driver", format)
+        .set("node-name", name)
+        .set("file.driver", "file")
+        .set("file.filename", file)
+}
+
+/// A socket that QEMU listens on, with or without a peer.
+fn listener(id: &str, socket: &Path) -> Properties {
+    Properties::of("socket")
+        .set("id", id)
+        .set("path", socket)
+        .set("server", "on")
+        .set("wait", "off")
+}
+
+/// Without an option ROM (`romfile=`) QEMU needs no file for network boot.
+fn nic(netdev: &str, mac: String) -> Properties {
+    Properties::of("virtio-net-pci")
+        .set("netdev", netdev)
+        .set("mac", mac)
+        .set("romfile", "")
+}
+
+/// The user-mode network: internet, and the host at 10.0.2.2.
+fn user_network(topology: &Topology, node: &Node) -> Properties {
+    match topology.network.mode {
+        NetworkMode::Segment => uplink(),
+        // Each guest has a user-mode network of its own, and would be 10.0.2.15 in each.
+        NetworkMode::User => uplink().set("dhcpstart", node_address(topology, node).to_string()),
+    }
+}
+
+fn uplink() -> Properties {
+    Properties::of("user")
+        .set("id", "uplink")
+        .set("ipv6", "off")
+}
+
+/// A TCP port of the host's 127.0.0.1 → a port of a guest, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    pub ports: Forward,
+    pub purpose: Purpose,
+}
+
+/// What a port of the host is forwarded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    Api,
+    Kubelet,
+    Ssh,
+    /// `forwards` of the node in cluster.json.
+    Own,
+}
+
+/// Every port of the host's 127.0.0.1 that leads to this guest.
+pub fn forwards(topology: &Topology, node: &Node) -> Vec<Forwarded> {
+    let mut forwards = Vec::new();
+    let mut add = |host, guest, purpose| {
+        forwards.push(Forwarded {
+            ports: Forward { host, guest },
+            purpose,
+        });
+    };
+    match node.role {
+        Role::ControlPlane => add(topology.api_port, api_secure_port(topology), Purpose::Api),
+        Role::Worker if topology.network.mode == NetworkMode::User => {
+            let port = kubelet_port(topology, node);
+            add(port, port, Purpose::Kubelet);
+        }
+        Role::Worker => {}
+    }
+    if let Some(guest) = node.guest() {
+        add(guest.ssh_port, SSH_PORT, Purpose::Ssh);
+        for forward in &guest.forwards {
+            add(forward.host, forward.guest, Purpose::Own);
+        }
+    }
+    forwards
+}
+
+/// The second NIC, on the segment.
+fn segment(
+    arguments: &mut Arguments,
+    transport: Transport,
+    paths: &Paths,
+    topology: &Topology,
+    node: &Node,
+) -> Result<()> {
+    let dgram = |id: &str, link: &segment::Link| {
+        let netdev = Properties::of("dgram").set("id", id);
+        let netdev = link.local.describe(netdev, "local");
+        link.remote.describe(netdev, "remote")
+    };
+    let port = |id: &str| {
+        Properties::of("hubport")
+            .set("id", id)
+            .set("hubid", segment::HUB.to_string())
+    };
+    let Some(links) = segment::links(transport, topology, node, &paths.runtime())? else {
+        return Ok(());
+    };
+    for link in &links {
+        let [name, end] = link.ids();
+        arguments
+            .option("netdev", dgram(&name, link))
+            .option("netdev", port(&end).set("netdev", &name));
+    }
+    arguments
+        .option("netdev", port(segment::DRAIN))
+        .option("netdev", port("segment"))
+        .option(
+            "device",
+            nic("segment", guest(node)?.segment_mac.to_string()),
+        );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

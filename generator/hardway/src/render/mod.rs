@@ -1,0 +1,21 @@
+//! Writes the plan down as Nix: `hosts/`, which people read and the flake imports.
+//!
+//! A host module is a function to an attribute set of literals. Every value goes
+//! through one quoting function (`value.rs`; `yaml.rs` for what the cluster itself
+//! reads), every Nix file through rnix before it is written, and only files whose
+//! bytes changed are touched.
+
+mod files;
+mod render;
+pub mod template;
+mod value;
+mod written;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use files::{Change, Files, Outcome, apply, compare};
+pub use render::{base_module, exported, host_module, hosts_index, rendered};
+pub use value::{attribute, literal};
+pub use written::{Written, read as written};
