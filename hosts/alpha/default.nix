@@ -39,11 +39,6 @@
     };
   };
   networking.hostName = "alpha";
-  networking.hosts = {
-    "10.240.0.10" = [ "alpha" ];
-    "10.240.0.21" = [ "sigma" ];
-    "10.240.0.22" = [ "gamma" ];
-  };
   networking.nftables.enable = true;
   networking.useDHCP = false;
   networking.useNetworkd = true;
@@ -71,6 +66,9 @@
     };
   };
   systemd.network.wait-online.enable = false;
+
+  # What the nodes know of each other stands once, in hosts/peers.nix.
+  networking.hosts = (import ../peers.nix).hosts;
 
   # Every key and certificate that this node gets, and whose process reads it.
   hardway.pki.files = {

@@ -1,6 +1,7 @@
 # This machine, as a flake: `nixos-rebuild switch --flake /etc/hardway#<node>-<system>`.
 #
 #   hosts/<node>/   the generated host module, of this machine alone
+#   hosts/peers.nix what it knows of the other nodes
 #   modules/        what turns it into NixOS
 #   extra/<node>/   the user's own NixOS modules for it, if cluster.json names any
 #   base/           only while the base image is made: what the cluster's nodes share

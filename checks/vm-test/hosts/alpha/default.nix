@@ -39,11 +39,6 @@
     };
   };
   networking.hostName = "alpha";
-  networking.hosts = {
-    "10.240.0.10" = [ "alpha" ];
-    "10.240.0.21" = [ "sigma" ];
-    "10.240.0.22" = [ "gamma" ];
-  };
   networking.nftables.enable = true;
   networking.useDHCP = false;
   networking.useNetworkd = true;
@@ -68,19 +63,13 @@
     "20-segment0" = {
       address = [ "10.240.0.10/24" ];
       matchConfig.Name = "segment0";
-      routes = [
-        {
-          Destination = "10.200.22.0/24";
-          Gateway = "10.240.0.22";
-        }
-        {
-          Destination = "10.200.21.0/24";
-          Gateway = "10.240.0.21";
-        }
-      ];
     };
   };
   systemd.network.wait-online.enable = false;
+
+  # What the nodes know of each other stands once, in hosts/peers.nix.
+  networking.hosts = (import ../peers.nix).hosts;
+  systemd.network.networks."20-segment0".routes = builtins.attrValues (import ../peers.nix).routes;
 
   # Every key and certificate that this node gets, and whose process reads it.
   hardway.pki.files = {

@@ -81,11 +81,6 @@
     };
   };
   networking.hostName = "gamma";
-  networking.hosts = {
-    "10.240.0.10" = [ "alpha" ];
-    "10.240.0.21" = [ "sigma" ];
-    "10.240.0.22" = [ "gamma" ];
-  };
   networking.nftables.enable = true;
   networking.nftables.tables.hardway = {
     content = ''
@@ -127,15 +122,15 @@
     "20-segment0" = {
       address = [ "10.240.0.22/24" ];
       matchConfig.Name = "segment0";
-      routes = [
-        {
-          Destination = "10.200.21.0/24";
-          Gateway = "10.240.0.21";
-        }
-      ];
     };
   };
   systemd.network.wait-online.enable = false;
+
+  # What the nodes know of each other stands once, in hosts/peers.nix.
+  networking.hosts = (import ../peers.nix).hosts;
+  systemd.network.networks."20-segment0".routes = builtins.attrValues (
+    removeAttrs (import ../peers.nix).routes [ "gamma" ]
+  );
 
   # Every key and certificate that this node gets, and whose process reads it.
   hardway.pki.files = {

@@ -31,6 +31,7 @@ pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
 /// ```text
 /// flake.nix, flake.lock, modules/       the same for every node
 /// hosts/default.nix, hosts/<node>/      this node alone
+/// hosts/peers.nix                       what it knows of the others
 /// extra/<node>/<n>-<file>.nix           the user's modules for it
 /// ```
 pub fn flake(topology: &Topology, node: &Node, plan: &NodePlan) -> Result<Vec<u8>> {
@@ -119,6 +120,9 @@ pub(crate) fn folder(topology: &Topology, nodes: &[(&Node, &NodePlan)]) -> Resul
         format!("../{}", user_module(node, index, path).display())
     })?;
     files.insert("hosts/default.nix".into(), index.into());
+    if let Some(text) = render::peers(topology)? {
+        files.insert("hosts/peers.nix".into(), text.into());
+    }
     Ok(files)
 }
 

@@ -1,6 +1,7 @@
 //! Writes the plan down as Nix: `hosts/`, which people read and the flake imports.
 //!
-//! A host module is a function to an attribute set of literals. Every value goes
+//! A host module is a function to an attribute set of literals, and what all nodes share
+//! and grows with their number stands once, in `peers.nix`. Every value goes
 //! through one quoting function (`value.rs`; `yaml.rs` for what the cluster itself
 //! reads), every Nix file through rnix before it is written, and only files whose
 //! bytes changed are touched.
@@ -16,6 +17,6 @@ mod yaml;
 mod tests;
 
 pub use files::{Change, Files, Outcome, apply, compare};
-pub use render::{base_module, exported, host_module, hosts_index, rendered};
+pub use render::{base_module, exported, host_module, hosts_index, peers, rendered};
 pub use value::{attribute, literal};
 pub use written::{Written, read as written};

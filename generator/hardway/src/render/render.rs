@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -10,14 +11,25 @@ use tera::Tera;
 use super::files::Files;
 use super::value::{attribute, literal, path};
 use super::yaml;
-use model::plan::{self, Component, NodePlan, Plan, Shared};
+use model::plan::{self, Component, NodePlan, Part, PeerOption, Plan, Shared};
 use model::topology::{Cni, Node, Topology};
 
-fn templates() -> Result<Tera> {
+/// The built-in templates, read once.
+fn templates() -> Result<&'static Tera> {
+    static TEMPLATES: OnceLock<Tera> = OnceLock::new();
+    if let Some(templates) = TEMPLATES.get() {
+        return Ok(templates);
+    }
+    let templates = read_templates()?;
+    Ok(TEMPLATES.get_or_init(|| templates))
+}
+
+fn read_templates() -> Result<Tera> {
     let mut tera = Tera::default();
     tera.add_raw_templates([
         ("host.nix", include_str!("../../templates/host.nix.tera")),
         ("hosts.nix", include_str!("../../templates/hosts.nix.tera")),
+        ("peers.nix", include_str!("../../templates/peers.nix.tera")),
         ("base.nix", include_str!("../../templates/base.nix.tera")),
         (
             "nixos-anywhere.nix",
@@ -59,10 +71,10 @@ fn templates() -> Result<Tera> {
     Ok(tera)
 }
 
-fn render(tera: &Tera, template: &str, blanks: &Value) -> Result<String> {
+fn render(template: &str, blanks: &Value) -> Result<String> {
     let context = tera::Context::from_value(blanks.clone())
         .with_context(|| format!("cannot fill {template}"))?;
-    let text = tera
+    let text = templates()?
         .render(template, &context)
         .with_context(|| format!("cannot fill {template}"))?;
     if template.ends_with(".nix") {
@@ -83,35 +95,32 @@ fn parses(template: &str, text: &str) -> Result<()> {
 /// The nodes' modules, their index, and what is applied to the running cluster.
 /// `dir` is the cluster's folder: user's modules below it are named relative to hosts/.
 pub fn rendered(topology: &Topology, plan: &Plan, dir: &Path) -> Result<Files> {
-    let tera = templates()?;
     let mut files = Files::new();
     files.insert(
         "default.nix".into(),
-        index(&tera, topology, &|_, _, path| user_module(dir, path))?,
+        hosts_index(topology, &|_, _, path| user_module(dir, path))?,
     );
+    if let Some(text) = peers(topology)? {
+        files.insert("peers.nix".into(), text);
+    }
     for node in &plan.nodes {
         files.insert(
             format!("{}/default.nix", node.name).into(),
-            module(&tera, node)?,
+            host_module(node)?,
         );
     }
     files.insert(
         "addons/rbac.yaml".into(),
-        render(
-            &tera,
-            "rbac.yaml",
-            &json!({ "admin_group": plan::ADMIN_GROUP }),
-        )?,
+        render("rbac.yaml", &json!({ "admin_group": plan::ADMIN_GROUP }))?,
     );
     files.insert(
         "addons/coredns.yaml".into(),
-        render(&tera, "coredns.yaml", &json!(plan::coredns(topology)))?,
+        render("coredns.yaml", &json!(plan::coredns(topology)))?,
     );
     if let (Cni::Cilium, Some(control_plane)) = (topology.cni, topology.control_planes().next()) {
         files.insert(
             "addons/cilium-values.yaml".into(),
             render(
-                &tera,
                 "cilium-values.yaml",
                 &json!({
                     "api_address": plan::advertised_address(topology, control_plane),
@@ -124,9 +133,14 @@ pub fn rendered(topology: &Topology, plan: &Plan, dir: &Path) -> Result<Files> {
     Ok(files)
 }
 
-/// The text of one node's `hosts/<node>/default.nix`.
-pub fn host_module(node: &NodePlan) -> Result<String> {
-    module(&templates()?, node)
+/// The text of `hosts/peers.nix`, where there is something that the nodes share.
+pub fn peers(topology: &Topology) -> Result<Option<String>> {
+    let Some(peers) = plan::peers(topology) else {
+        return Ok(None);
+    };
+    let routes = (!peers.routes.is_empty()).then(|| setting("routes", &json!(peers.routes)));
+    let blanks = json!({ "hosts": setting("hosts", &json!(peers.hosts)), "routes": routes });
+    render("peers.nix", &blanks).map(Some)
 }
 
 /// The text of the base image's module.
@@ -135,7 +149,6 @@ pub fn base_module(shared: &Shared) -> Result<String> {
     let options: Vec<Value> = options.map(|(path, value)| setting(path, value)).collect();
     let packages: Vec<String> = shared.packages.iter().map(|name| attribute(name)).collect();
     render(
-        &templates()?,
         "base.nix",
         &json!({ "options": options, "packages": packages }),
     )
@@ -147,15 +160,6 @@ type PathOf<'a> = &'a dyn Fn(&Node, usize, &Path) -> String;
 
 /// The text of `hosts/default.nix`.
 pub fn hosts_index(topology: &Topology, path_of: PathOf<'_>) -> Result<String> {
-    index(&templates()?, topology, path_of)
-}
-
-/// What another tool reads, a flake.nix or a script: `template` filled with `blanks`.
-pub fn exported(template: &str, blanks: &Value) -> Result<String> {
-    render(&templates()?, template, blanks)
-}
-
-fn index(tera: &Tera, topology: &Topology, path_of: PathOf<'_>) -> Result<String> {
     let nodes: Vec<Value> = topology
         .nodes
         .iter()
@@ -173,7 +177,12 @@ fn index(tera: &Tera, topology: &Topology, path_of: PathOf<'_>) -> Result<String
             })
         })
         .collect();
-    render(tera, "hosts.nix", &json!({ "nodes": nodes }))
+    render("hosts.nix", &json!({ "nodes": nodes }))
+}
+
+/// What another tool reads, a flake.nix or a script: `template` filled with `blanks`.
+pub fn exported(template: &str, blanks: &Value) -> Result<String> {
+    render(template, blanks)
 }
 
 /// A user's module as hosts/default.nix names it: relative where it lies in the
@@ -195,7 +204,8 @@ fn user_module(dir: &Path, path: &Path) -> String {
     }
 }
 
-fn module(tera: &Tera, node: &NodePlan) -> Result<String> {
+/// The text of one node's `hosts/<node>/default.nix`.
+pub fn host_module(node: &NodePlan) -> Result<String> {
     let options: Vec<Value> = node
         .options
         .iter()
@@ -213,12 +223,12 @@ fn module(tera: &Tera, node: &NodePlan) -> Result<String> {
         })
         .collect();
     render(
-        tera,
         "host.nix",
         &json!({
             "name": node.name,
             "role": node.role.to_string().replace('-', " "),
             "options": options,
+            "peers": node.peers.iter().map(from_peers).collect::<Vec<_>>(),
             "pki": node.pki,
             "components": components,
         }),
@@ -266,6 +276,32 @@ fn fields(component: &Component) -> Vec<Value> {
         .into_iter()
         .map(|(path, value)| setting(path, &value))
         .collect()
+}
+
+/// The whole line of an option whose value is in `peers.nix`, broken as nixfmt breaks it.
+fn from_peers(option: &PeerOption) -> String {
+    const WIDTH: usize = 100;
+    let path: Vec<String> = option.path.iter().map(|part| attribute(part)).collect();
+    let path = path.join(".");
+    let routes = "(import ../peers.nix).routes";
+    match &option.part {
+        Part::Hosts => format!("{path} = (import ../peers.nix).hosts;"),
+        Part::Routes { except: None } => {
+            let line = format!("{path} = builtins.attrValues {routes};");
+            match line.len() + 2 > WIDTH {
+                true => line.replace(".routes;", "\n    .routes;"),
+                false => line,
+            }
+        }
+        Part::Routes { except: Some(node) } => {
+            let node = literal(&json!(node), 0);
+            let mut others = format!("    removeAttrs {routes} [ {node} ]");
+            if others.len() > WIDTH {
+                others = format!("    removeAttrs {routes} [\n      {node}\n    ]");
+            }
+            format!("{path} = builtins.attrValues (\n{others}\n  );")
+        }
+    }
 }
 
 /// A template's `path = value;`.

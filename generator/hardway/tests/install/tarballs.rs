@@ -68,6 +68,7 @@ fn the_flake_stands_alone() {
             "flake.lock",
             "flake.nix",
             "hosts/default.nix",
+            "hosts/peers.nix",
             "hosts/sigma/default.nix",
         ]
     );

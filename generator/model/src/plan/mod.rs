@@ -14,6 +14,7 @@ mod kube_scheduler;
 mod kubelet;
 mod network;
 mod node;
+mod peers;
 mod shared;
 mod ssh;
 mod types;
@@ -25,6 +26,7 @@ pub use kubelet::SANDBOX_IMAGE;
 pub use network::{
     advertised_address, api_secure_port, hosts, interface, kubelet_port, node_address,
 };
+pub use peers::{Part, PeerOption, Peers, peers};
 pub use shared::{Shared, shared};
 pub use ssh::{AUTHORIZED_KEYS as SSH_AUTHORIZED_KEYS, PORT as SSH_PORT, host_key as ssh_host_key};
 pub use types::{
@@ -33,34 +35,22 @@ pub use types::{
 };
 
 pub use crate::topology::Authority;
-use crate::topology::{Node, Topology};
+use crate::topology::Topology;
 
 /// The folder on a node that holds its keys, certificates and kubeconfigs.
 pub const PKI_FOLDER: &str = "/var/lib/hardway/pki";
 
 /// Plans a whole cluster.
 pub fn plan(topology: &Topology) -> Plan {
-    of_nodes(topology, node::plan)
-}
-
-/// All but the nodes' options, for whoever asks after the PKI alone: among the options
-/// every node names every other, which is a gigabyte for a thousand of them.
-pub fn without_options(topology: &Topology) -> Plan {
-    of_nodes(topology, node::without_options)
-}
-
-fn of_nodes(topology: &Topology, of_node: fn(&Topology, &Node) -> NodePlan) -> Plan {
-    let certificates = certificates::requests(topology);
-    let kubeconfigs = certificates::kubeconfigs(topology);
     Plan {
         nodes: topology
             .nodes
             .iter()
-            .map(|node| of_node(topology, node))
+            .map(|node| node::plan(topology, node))
             .collect(),
         external: topology.external_authorities.clone(),
-        certificates,
-        kubeconfigs,
+        certificates: certificates::requests(topology),
+        kubeconfigs: certificates::kubeconfigs(topology),
     }
 }
 

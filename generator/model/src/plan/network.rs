@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::ssh;
 use crate::topology::{
-    Cni, Guest, Joined, KUBELET_PORT, Machine, NetworkMode, Node, NodeName, Remote, Role, Topology,
+    Cni, Guest, Joined, KUBELET_PORT, Machine, NetworkMode, Node, NodeName, Role, Topology,
     user_mode_kubelet_ports,
 };
 
@@ -127,8 +127,11 @@ pub(super) fn links(topology: &Topology, guest: &Guest) -> Value {
     Value::Object(links)
 }
 
-/// `systemd.network.networks` of a guest: DHCP on the uplink; the node's address, and with
-/// the bridge CNI a route to every other worker's Pods, on the segment.
+/// The entry of `systemd.network.networks` for the segment.
+pub(super) const SEGMENT: &str = "20-segment0";
+
+/// `systemd.network.networks` of a guest: DHCP on the uplink, the node's address on the
+/// segment. Routes to Pods are the peers'.
 pub(super) fn networks(topology: &Topology, node: &Node) -> Value {
     let mut networks = serde_json::Map::new();
     networks.insert(
@@ -137,41 +140,15 @@ pub(super) fn networks(topology: &Topology, node: &Node) -> Value {
     );
     if topology.network.mode == NetworkMode::Segment {
         let length = topology.network.segment.prefix_len();
-        let mut segment = json!({
-            "matchConfig": { "Name": "segment0" },
-            "address": [format!("{}/{length}", node.address)],
-        });
-        if topology.cni == Cni::Bridge {
-            segment["routes"] = topology
-                .workers()
-                .filter(|other| other.name != node.name)
-                .map(|other| json!({ "Destination": other.pod_cidr, "Gateway": other.address }))
-                .collect();
-        }
-        networks.insert("20-segment0".into(), segment);
+        networks.insert(
+            SEGMENT.into(),
+            json!({
+                "matchConfig": { "Name": "segment0" },
+                "address": [format!("{}/{length}", node.address)],
+            }),
+        );
     }
     Value::Object(networks)
-}
-
-/// `networking.interfaces` of a machine of the user's own: with the bridge CNI a route to
-/// every other worker's Pods, beside whatever the user's module says of the interface.
-pub(super) fn routes(topology: &Topology, node: &Node, remote: &Remote) -> Option<Value> {
-    let interface = remote.interface.as_ref()?;
-    if topology.cni != Cni::Bridge {
-        return None;
-    }
-    let routes: Vec<Value> = topology
-        .workers()
-        .filter(|other| other.name != node.name)
-        .map(|other| {
-            json!({
-                "address": other.pod_cidr.network(),
-                "prefixLength": other.pod_cidr.prefix_len(),
-                "via": other.address,
-            })
-        })
-        .collect();
-    Some(json!({ interface.as_str(): { "ipv4": { "routes": routes } } }))
 }
 
 /// `networking.firewall`: the ports that this node's components serve to others, and no more.

@@ -7,23 +7,18 @@ use serde_json::{Value, json};
 
 use super::kube_controller_manager::SIGNING;
 use super::{Component, NodePlan, PkiFile, etcd, kube_apiserver, network};
-use super::{containerd, kube_controller_manager, kube_proxy, kube_scheduler, kubelet, ssh};
-use crate::topology::{Authority, Cni, Machine, Node, Role, Topology};
+use super::{containerd, kube_controller_manager, kube_proxy, kube_scheduler, kubelet};
+use super::{peers, ssh};
+use crate::topology::{Authority, Cni, Joined, Node, Role, Topology};
 
 pub(super) fn plan(topology: &Topology, node: &Node) -> NodePlan {
-    NodePlan {
-        options: options(topology, node),
-        ..without_options(topology, node)
-    }
-}
-
-pub(super) fn without_options(topology: &Topology, node: &Node) -> NodePlan {
     NodePlan {
         name: node.name.clone(),
         role: node.role,
         components: components(topology, node),
         pki: pki_files(topology, node),
-        options: BTreeMap::new(),
+        options: options(topology, node),
+        peers: peers::options(topology, node),
     }
 }
 
@@ -151,15 +146,17 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
         ("hardway.versions", json!(topology.versions)),
         ("networking.firewall", network::firewall(topology, node)),
         ("networking.hostName", json!(node.name)),
-        ("networking.hosts", json!(network::hosts(topology, node))),
         ("networking.nftables.enable", json!(true)),
         ("networking.useNetworkd", json!(true)),
         ("services.resolved.enable", json!(true)),
         ("services.timesyncd.enable", json!(true)),
         ("system.stateVersion", json!("26.05")),
     ]);
-    match &node.machine {
-        Machine::Guest(guest) => options.extend([
+    if topology.joined() == Joined::User {
+        options.insert("networking.hosts", json!(network::hosts(topology, node)));
+    }
+    if let Some(guest) = node.guest() {
+        options.extend([
             ("hardway.ssh", ssh::option(node)),
             ("networking.useDHCP", json!(false)),
             ("systemd.network.links", network::links(topology, guest)),
@@ -168,12 +165,7 @@ fn options(topology: &Topology, node: &Node) -> BTreeMap<String, Value> {
                 network::networks(topology, node),
             ),
             ("systemd.network.wait-online.enable", json!(false)),
-        ]),
-        Machine::Remote(remote) => {
-            if let Some(routes) = network::routes(topology, node, remote) {
-                options.insert("networking.interfaces", routes);
-            }
-        }
+        ]);
     }
     if worker {
         options.insert(

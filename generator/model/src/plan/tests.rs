@@ -72,7 +72,7 @@ fn a_machine_of_ones_own_keeps_its_network() {
     let options: Vec<_> = [Cni::Bridge, Cni::Cilium]
         .iter()
         .flat_map(|&cni| plan(&remote(cni)).nodes)
-        .map(|node| node.options)
+        .map(|node| (node.options, node.peers))
         .collect();
     let text = serde_json::to_string(&options).unwrap();
     for of_a_guest in ["10.0.2.", "uplink0", "segment0", "52:54:", "useDHCP"] {

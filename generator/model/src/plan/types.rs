@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::peers::PeerOption;
 use crate::topology::{Authority, NodeName, Role};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,6 +32,9 @@ pub struct NodePlan {
     pub pki: BTreeMap<String, PkiFile>,
     /// Ordinary NixOS options by their dotted path, e.g. `networking.hostName`; values are literals.
     pub options: BTreeMap<String, Value>,
+    /// Those whose values are in `hosts/peers.nix`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerOption>,
 }
 
 /// A program that runs as a systemd service, its whole command line as data.

@@ -41,7 +41,7 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let (paths, topology) = global.cluster()?;
-    let plan = plan::without_options(&topology);
+    let plan = plan::plan(&topology);
     let wish = Wish {
         names: (!args.all).then_some(&args.names[..]),
         new_key: args.new_key,

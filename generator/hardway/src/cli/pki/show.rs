@@ -20,11 +20,7 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let (paths, topology) = global.cluster()?;
-    let all = pki::show(
-        &plan::without_options(&topology),
-        &paths,
-        args.name.as_deref(),
-    )?;
+    let all = pki::show(&plan::plan(&topology), &paths, args.name.as_deref())?;
     match (args.json, &all[..]) {
         (true, _) => print::json(&all)?,
         (false, [one]) => print::text(&one.text())?,

@@ -32,7 +32,7 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<ExitCode> {
     let (paths, topology) = global.cluster()?;
-    let plan = plan::without_options(&topology);
+    let plan = plan::plan(&topology);
     let all = match &args.node {
         Some(node) => inspect::inspect(&paths, &topology, node, args.days)?,
         None => pki::judge(&plan, &paths, args.days, &pki::host_server(&topology))?,
