@@ -91,6 +91,34 @@ in
       "sigma: hardway.node.address is 10.240.0.21, but no systemd.network.networks entry gives it to segment0 (hardway.node.interface)."
     ];
   };
+  # As in user mode: QEMU's DHCP server gives the address, which no option has.
+  testAddressFromDHCP = {
+    expr = map complaints [
+      {
+        systemd.network.networks."20-segment0" = {
+          address = lib.mkForce [ ];
+          networkConfig.DHCP = "ipv4";
+        };
+      }
+      # One without IPv4, and that of another interface.
+      {
+        systemd.network.networks."20-segment0" = {
+          address = lib.mkForce [ ];
+          networkConfig.DHCP = "ipv6";
+        };
+        systemd.network.networks."10-uplink0" = {
+          matchConfig.Name = "uplink0";
+          networkConfig.DHCP = "ipv4";
+        };
+      }
+    ];
+    expected = [
+      [ ]
+      [
+        "sigma: hardway.node.address is 10.240.0.21, but no systemd.network.networks entry gives it to segment0 (hardway.node.interface)."
+      ]
+    ];
+  };
   testCertificateWithoutItsKey = {
     expr = complaints {
       hardway.pki.files."etcd-peer.pem".user = "etcd";

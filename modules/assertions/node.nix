@@ -5,14 +5,27 @@ let
   inherit (import ./common.nix { inherit config lib; }) components node;
   kubelet = components.kubelet or null;
 
+  networksOf =
+    interface:
+    lib.filter (network: network.matchConfig.Name or null == interface) (
+      lib.attrValues config.systemd.network.networks
+    );
+  # Which address a DHCP server gives is in no option: in user mode QEMU's gives the node's.
+  fromDHCP =
+    interface:
+    lib.any (
+      network:
+      lib.elem (network.networkConfig.DHCP or null) [
+        true
+        "yes"
+        "ipv4"
+      ]
+    ) (networksOf interface);
+
   # The addresses that the machine's own network configuration gives to an interface.
   addresses =
     interface:
-    lib.concatMap (network: network.address) (
-      lib.filter (network: network.matchConfig.Name or null == interface) (
-        lib.attrValues config.systemd.network.networks
-      )
-    )
+    lib.concatMap (network: network.address) (networksOf interface)
     ++ map (one: "${one.address}/${toString one.prefixLength}") (
       config.networking.interfaces.${interface}.ipv4.addresses or [ ]
     );
@@ -30,7 +43,9 @@ in
     {
       assertion =
         cfg.node.interface != null && cfg.node.address != null
-        -> lib.any (lib.hasPrefix "${cfg.node.address}/") (addresses cfg.node.interface);
+        ->
+          fromDHCP cfg.node.interface
+          || lib.any (lib.hasPrefix "${cfg.node.address}/") (addresses cfg.node.interface);
       message = "${node}: hardway.node.address is ${toString cfg.node.address}, but no systemd.network.networks entry gives it to ${toString cfg.node.interface} (hardway.node.interface).";
     }
     {
