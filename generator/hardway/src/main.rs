@@ -1,3 +1,3 @@
 fn main() -> std::process::ExitCode {
-    hardway::cli::run(std::env::args_os())
+    hardway::commands::run(std::env::args_os())
 }

@@ -57,7 +57,7 @@ END
 }
 
 drill every_node_has_its_keys 5 cluster "on each node are this host's keys, and who reads them has started since" \
-  generator/pki generator/hardway/src/cluster/apply modules/
+  generator/pki generator/hardway/src/ops/apply modules/
 # What is on each node is this host's, and its readers have started since it came.
 every_node_has_its_keys() {
   local node
@@ -68,7 +68,7 @@ every_node_has_its_keys() {
 
 drill authority_is_replaced 379 cluster \
   "rotate-ca: the cluster's authority replaced on running machines, in three steps" \
-  generator/pki generator/hardway/src/cluster/rotate generator/hardway/src/cluster/apply generator/hardway/src/cli/pki
+  generator/pki generator/hardway/src/ops/rotate generator/hardway/src/ops/apply generator/hardway/src/commands/pki
 # The cluster's authority, and all that it has signed: the cluster goes on, and nobody
 # takes a kubeconfig from before, nor does such a one take the server.
 authority_is_replaced() {

@@ -58,7 +58,7 @@ looks_well() {
 
 drill ssh_lets_in_who_has_the_key 5 cluster \
   "ssh lets in who has the cluster's key, and knows the machine" \
-  generator/hardway/src/cluster/ssh.rs generator/hardway/src/cli/ssh.rs modules/ generator/model/src/plan
+  generator/hardway/src/ops/ssh.rs generator/hardway/src/commands/ssh.rs modules/ generator/model/src/plan
 # By the cluster's own key and no password, on one NIC, and only at the machine whose key
 # is known.
 ssh_lets_in_who_has_the_key() {
@@ -87,8 +87,8 @@ units_are_sound() {
   ask sigma systemd-analyze verify containerd.service kubelet.service kube-proxy.service hardway-pki.service
 }
 
-drill bad_days 204 off "bad days while installing" scripts/install.exp generator/hardway/src/cluster/install \
-  generator/hardway/src/machine/install generator/hardway/src/machine/medium generator/hardway/tests/install rehearsal/nixos-install rehearsal/medium
+drill bad_days 204 off "bad days while installing" scripts/install.exp generator/hardway/src/ops/install \
+  generator/hardway/src/deploy/install generator/hardway/src/deploy/medium generator/hardway/tests/install rehearsal/nixos-install rehearsal/medium
 # Full disks, a wrong checksum, a leaked key, Ctrl-C: each on a real machine.
 bad_days() {
   (cd "$top" && HARDWAY_ISO=$iso cargo test --release --locked --test install -- --ignored --test-threads 2)

@@ -17,7 +17,7 @@ no_key_in_a_store() {
 }
 
 drill no_key_in_the_base 8 cluster "no key, host key or machine-id in the base" \
-  scripts/install.exp generator/hardway/src/machine/install rehearsal/nixos-install
+  scripts/install.exp generator/hardway/src/deploy/install rehearsal/nixos-install
 # The base as it is on disk, read without mounting it.
 no_key_in_the_base() {
   local tree=$work/base status=0

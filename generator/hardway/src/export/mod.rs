@@ -14,8 +14,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::generate;
-use crate::machine::tarball;
+use crate::deploy::tarball;
+use crate::ops::generate;
 use crate::render;
 use common::report::WithHint;
 use common::state::Paths;

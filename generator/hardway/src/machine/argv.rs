@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::argument::{Arguments, Properties};
 use super::guest;
 use super::segment::Transport;
-use super::{Accelerator, Host, Medium, capture, disk, segment};
+use super::{Accelerator, Host, capture, disk, segment};
 use common::state::{NodePaths, Paths};
 use model::plan::{SSH_PORT, api_secure_port, kubelet_port, node_address};
 use model::topology::{Forward, Guest, NetworkMode, Node, Role, Topology};
@@ -111,6 +111,16 @@ pub fn boot(
     Ok(arguments.finish())
 }
 
+/// A live medium, whose kernel is booted directly.
+#[derive(Debug, Clone)]
+pub struct Live {
+    pub iso: PathBuf,
+    pub kernel: PathBuf,
+    pub initrd: PathBuf,
+    /// The kernel's.
+    pub command_line: String,
+}
+
 /// The machine that installs the node: boots the medium's kernel directly, serial
 /// port on standard input and output, ends when the guest powers off.
 pub fn install(
@@ -118,7 +128,7 @@ pub fn install(
     paths: &Paths,
     topology: &Topology,
     node: &Node,
-    medium: &Medium,
+    live: &Live,
 ) -> Result<Vec<OsString>> {
     let name = format!("{}-{}", topology.name, node.name);
     let (files, guest) = (paths.node(&node.name), guest(node)?);
@@ -128,7 +138,7 @@ pub fn install(
         &name,
         guest,
         user_network(topology, node),
-        medium,
+        live,
     )
 }
 
@@ -138,14 +148,14 @@ pub fn install_base(
     paths: &Paths,
     topology: &Topology,
     guest: &Guest,
-    medium: &Medium,
+    live: &Live,
 ) -> Result<Vec<OsString>> {
     let (files, name) = (paths.base_in_making(), format!("{}-base", topology.name));
     let guest = Guest {
         memory: INSTALL_MEMORY,
         ..guest.clone()
     };
-    installer(host, &files, &name, &guest, uplink(), medium)
+    installer(host, &files, &name, &guest, uplink(), live)
 }
 
 fn installer(
@@ -154,7 +164,7 @@ fn installer(
     name: &str,
     guest: &Guest,
     network: Properties,
-    medium: &Medium,
+    live: &Live,
 ) -> Result<Vec<OsString>> {
     let mut arguments = machine(host, files, name, guest, Task::Install)?;
     arguments
@@ -162,7 +172,7 @@ fn installer(
         .option("device", nic("uplink", guest.uplink_mac.to_string()))
         .option(
             "blockdev",
-            image("medium", "raw", &medium.iso).set("read-only", "on"),
+            image("medium", "raw", &live.iso).set("read-only", "on"),
         )
         // SCSI over virtio, not AHCI: a kernel made for the cloud knows only the former.
         .option(
@@ -170,8 +180,8 @@ fn installer(
             Properties::of("virtio-scsi-pci").set("id", "scsi"),
         )
         .option("device", Properties::of("scsi-cd").set("drive", "medium"))
-        .plain("kernel", &medium.kernel)
-        .plain("initrd", &medium.initrd)
+        .plain("kernel", &live.kernel)
+        .plain("initrd", &live.initrd)
         // systemd gives up on a login at a serial port that udev has not found within
         // 90 s, as an emulated machine on a busy host may not have. Known since systemd
         // 258; older ones pass it over.
@@ -179,7 +189,7 @@ fn installer(
             "append",
             format!(
                 "{} systemd.default_device_timeout_sec={}",
-                medium.command_line,
+                live.command_line,
                 90 * host.patience()
             ),
         )

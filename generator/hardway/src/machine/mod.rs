@@ -1,5 +1,5 @@
 //! Virtual machines: which QEMU, which accelerator, which firmware; its command
-//! line; its life; and the installation of a node from the live medium.
+//! line and its life. Not here: what is installed on one (`deploy`).
 
 use anyhow::{Result, anyhow};
 
@@ -17,15 +17,12 @@ pub mod disk;
 mod firmware;
 mod host;
 pub mod images;
-pub mod install;
-mod medium;
 pub mod movement;
 mod platform;
 mod port;
 pub mod process;
 pub mod qmp;
 pub mod segment;
-pub mod tarball;
 mod tool;
 
 pub use accelerator::Accelerator;
@@ -33,8 +30,6 @@ pub use arch::Arch;
 pub(crate) use argument::words;
 pub use firmware::Firmware;
 pub use host::{Host, HostOptions, Parts};
-pub use medium::Medium;
-pub(crate) use medium::digest;
 pub use platform::Platform;
 pub(crate) use tool::search;
 

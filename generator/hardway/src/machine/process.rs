@@ -16,7 +16,7 @@ use super::agent::Agent;
 use super::argument::{quoted, script};
 use super::qmp::{GoOn, Qmp};
 use super::segment::{Link, Transport};
-use super::{Accelerator, Host, argv, install, port, segment};
+use super::{Accelerator, Host, argv, port, segment};
 use common::file;
 use common::report::WithHint;
 use common::state::{NodePaths, Paths};
@@ -54,13 +54,9 @@ pub struct Running {
     identity: Identity,
 }
 
-/// Starts the node's installed machine, unless it runs already, and returns once QEMU does.
-pub fn start(host: &Host, paths: &Paths, topology: &Topology, node: &Node) -> Result<Running> {
-    start_capturing(host, paths, topology, node, None)
-}
-
-/// As [`start`]; what its NIC on the nodes' network sees goes into the file `capture`.
-pub fn start_capturing(
+/// Starts the node's machine, unless it runs already, and returns once QEMU does. What its
+/// NIC on the nodes' network sees goes into the file `capture`.
+pub fn start(
     host: &Host,
     paths: &Paths,
     topology: &Topology,
@@ -77,7 +73,6 @@ pub fn start_capturing(
                 .hint(format!("hardway install {}", node.name));
         }
     }
-    install::base::check(paths, topology, node)?;
     port::all_free(host.transport, topology, node)?;
     save_command_line(host, paths, topology, node, capture)?;
     let yields = host.accelerator == Accelerator::Tcg && node.role == Role::Worker;
@@ -102,7 +97,7 @@ pub fn ports_free(topology: &Topology, node: &Node) -> Result<()> {
 
 /// Writes the machine's command line beside its disk, as a script that starts it:
 /// after an installation, and again before each start.
-pub(super) fn save_command_line(
+pub(crate) fn save_command_line(
     host: &Host,
     paths: &Paths,
     topology: &Topology,

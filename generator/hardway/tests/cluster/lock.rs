@@ -2,7 +2,7 @@
 
 use common::report::render;
 use common::state::Paths;
-use hardway::cluster::lock;
+use hardway::ops::lock;
 
 use crate::support::hardway;
 

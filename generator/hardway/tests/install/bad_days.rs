@@ -10,10 +10,11 @@ use std::sync::{Mutex, OnceLock};
 
 use assert_cmd::cargo::CommandCargoExt;
 use common::report::render;
+use hardway::deploy::Medium;
+use hardway::deploy::install::base::Recipe;
+use hardway::deploy::install::install;
 use hardway::machine::disk::{self, Content};
-use hardway::machine::install::base::Recipe;
-use hardway::machine::install::install;
-use hardway::machine::{Host, HostOptions, Medium, argv};
+use hardway::machine::{Host, HostOptions, argv};
 use model::topology::{self, Machine, Node};
 
 use crate::support::{Cluster, Script, alive, named_by_a_process, signal};
@@ -207,7 +208,7 @@ fn what_arrives_is_not_what_was_sent() {
     let (paths, guest) = (&cluster.paths, node.guest().unwrap());
     let (files, empty) = (paths.base_in_making(), Content::Empty(guest.disk));
     disk::create(&host.qemu, host.arch, &host.firmware, &files, empty).unwrap();
-    let words = argv::install_base(&host, paths, &cluster.topology, guest, &medium).unwrap();
+    let words = argv::install_base(&host, paths, &cluster.topology, guest, &medium.live()).unwrap();
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
     // The test's script expects the SHA-256 of something else.
     let script = Script::start_for_base(&host.patience().to_string(), &words);

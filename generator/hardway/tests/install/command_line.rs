@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use hardway::machine::install;
-use hardway::machine::{Arch, Host, HostOptions, Medium};
+use hardway::deploy::Medium;
+use hardway::deploy::install;
+use hardway::machine::{Arch, Host, HostOptions};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, small_medium};

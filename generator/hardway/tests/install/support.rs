@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hardway::machine::install::base::Recipe;
-use hardway::machine::{Host, Medium};
+use hardway::deploy::Medium;
+use hardway::deploy::install::base::Recipe;
+use hardway::machine::Host;
 
 use common::state::Paths;
 use model::plan::{Plan, plan};

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use hardway::machine::tarball;
+use hardway::deploy::tarball;
 
 use model::plan::NodePlan;
 use model::topology::Node;

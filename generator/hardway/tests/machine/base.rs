@@ -6,10 +6,10 @@ use std::process::Command;
 
 use common::report::render;
 use common::state::Paths;
-use hardway::cluster::doctor;
+use hardway::deploy::install::base::{self, Base};
 use hardway::machine::disk::{self, Content};
-use hardway::machine::install::base::{self, Base};
 use hardway::machine::{Arch, Host};
+use hardway::ops::doctor;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

@@ -105,7 +105,7 @@ impl Bench {
     }
 
     fn start(&self, host: &Host, node: &str) -> anyhow::Result<Running> {
-        process::start(host, &self.paths(), &self.topology, self.node(node))
+        process::start(host, &self.paths(), &self.topology, self.node(node), None)
     }
 
     /// Waits for `text` on the serial console.
@@ -249,8 +249,7 @@ fn what_comes_over_the_segment_is_captured() {
         }
     };
 
-    let running =
-        process::start_capturing(&host, &paths, &bench.topology, east, Some(&first)).unwrap();
+    let running = process::start(&host, &paths, &bench.topology, east, Some(&first)).unwrap();
     send_until_caught(&first);
     let magic = 0xa1b2_c3d4_u32.to_ne_bytes();
     assert_eq!(fs::read(&first).unwrap()[..4], magic);

@@ -9,12 +9,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use common::report::render;
-use hardway::cluster::snapshot::{self, Kind, Name, Record, STALL};
-use hardway::cluster::would::Would;
-use hardway::generate;
 use hardway::machine::argv::{self, Sockets};
 use hardway::machine::images::{Found, Images};
 use hardway::machine::{Arch, Host, process};
+use hardway::ops::generate;
+use hardway::ops::snapshot::{self, Kind, Name, Record, STALL};
+use hardway::ops::would::Would;
 use model::plan;
 use serde_json::{Value, json};
 

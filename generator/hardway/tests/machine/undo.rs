@@ -10,11 +10,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::report::render;
-use hardway::cluster::{down, snapshot, up};
-use hardway::generate;
 use hardway::machine::argv::Sockets;
 use hardway::machine::images::{Found, Images};
 use hardway::machine::{Arch, Host, process};
+use hardway::ops::generate;
+use hardway::ops::{down, snapshot, up};
 use model::plan;
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@
 use std::fs;
 use std::process::Command;
 
-use hardway::machine::install::Installed;
-use hardway::machine::tarball;
+use hardway::deploy::install::Installed;
+use hardway::deploy::tarball;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hardway::machine::tarball;
+use hardway::deploy::tarball;
 use model::{plan, topology};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use common::state::Paths;
-use hardway::generate;
+use hardway::ops::generate;
 use model::plan::plan;
 use model::topology;
 use serde_json::{Value, json};

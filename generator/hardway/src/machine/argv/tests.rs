@@ -131,25 +131,14 @@ fn a_capture_is_of_the_nic_on_the_nodes_network() {
 fn an_installation_on_aarch64() {
     snapshot("install-aarch64", |folder, paths| {
         let topology = sample::topology(Cni::Bridge, NetworkMode::Segment);
-        let medium = Medium {
+        let live = Live {
             iso: folder.join("m.iso"),
             kernel: folder.join("kernel"),
             initrd: folder.join("initrd"),
             command_line: "init=/x root=fstab console=ttyAMA0".into(),
-            label: "y".into(),
-            sha256: String::new(),
-            self_contained: true,
-            arch: Arch::Aarch64,
         };
         let node = topology.node("east").unwrap();
-        install(
-            &host(Arch::Aarch64, folder),
-            paths,
-            &topology,
-            node,
-            &medium,
-        )
-        .unwrap()
+        install(&host(Arch::Aarch64, folder), paths, &topology, node, &live).unwrap()
     });
 }
 
