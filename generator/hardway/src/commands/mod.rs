@@ -125,37 +125,55 @@ fn typed(dir: Option<&Path>, variable: Option<&OsStr>) -> String {
     }
 }
 
-#[derive(Debug, Subcommand)]
-enum Verb {
-    Init(init::Args),
-    Schema(schema::Args),
-    Generate(generate::Args),
-    Lint(lint::Args),
-    Explain(explain::Args),
-    Medium(medium::Args),
-    Install(install::Args),
-    Up(up::Args),
-    Apply(apply::Args),
-    Doctor(doctor::Args),
-    Export(export::Args),
-    Bootstrap(bootstrap::Args),
-    Network(network::Args),
-    Pki(pki::Args),
-    Verify(verify::Args),
-    Status(status::Args),
-    Logs(logs::Args),
-    Console(console::Args),
-    Ssh(ssh::Args),
-    Top(top::Args),
-    Kubectl(kubectl::Args),
-    Snapshot(snapshot::Args),
-    Restore(restore::Args),
-    Reset(reset::Args),
-    Down(down::Args),
-    Destroy(destroy::Args),
-    Completions(completions::Args),
-    Man(man::Args),
-    Reference(reference::Args),
+/// The list of verbs: each is a file here, with the `Args` that clap reads and the `run`
+/// that does it. `--help`, completions, docs/cli.md and the flake's apps go by it.
+macro_rules! verbs {
+    ($($name:ident => $file:ident,)*) => {
+        #[derive(Debug, Subcommand)]
+        enum Verb {
+            $($name($file::Args),)*
+        }
+
+        impl Verb {
+            fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+                match self {
+                    $(Self::$name(args) => $file::run(global, args),)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    Init => init,
+    Schema => schema,
+    Generate => generate,
+    Lint => lint,
+    Explain => explain,
+    Medium => medium,
+    Install => install,
+    Up => up,
+    Apply => apply,
+    Doctor => doctor,
+    Export => export,
+    Bootstrap => bootstrap,
+    Network => network,
+    Pki => pki,
+    Verify => verify,
+    Status => status,
+    Logs => logs,
+    Console => console,
+    Ssh => ssh,
+    Top => top,
+    Kubectl => kubectl,
+    Snapshot => snapshot,
+    Restore => restore,
+    Reset => reset,
+    Down => down,
+    Destroy => destroy,
+    Completions => completions,
+    Man => man,
+    Reference => reference,
 }
 
 /// Runs the program; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted.
@@ -169,38 +187,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let global = &cli.global;
     global.warn_of_exposed_keys(&cli.verb);
-    let result: anyhow::Result<ExitCode> = match &cli.verb {
-        Verb::Init(args) => init::run(global, args),
-        Verb::Schema(args) => schema::run(global, args),
-        Verb::Generate(args) => generate::run(global, args),
-        Verb::Lint(args) => lint::run(global, args),
-        Verb::Explain(args) => explain::run(global, args),
-        Verb::Medium(args) => medium::run(global, args),
-        Verb::Install(args) => install::run(global, args),
-        Verb::Up(args) => up::run(global, args),
-        Verb::Apply(args) => apply::run(global, args),
-        Verb::Doctor(args) => doctor::run(global, args),
-        Verb::Export(args) => export::run(global, args),
-        Verb::Bootstrap(args) => bootstrap::run(global, args),
-        Verb::Network(args) => network::run(global, args),
-        Verb::Pki(args) => pki::run(global, args),
-        Verb::Verify(args) => verify::run(global, args),
-        Verb::Status(args) => status::run(global, args),
-        Verb::Logs(args) => logs::run(global, args),
-        Verb::Console(args) => console::run(global, args),
-        Verb::Ssh(args) => ssh::run(global, args),
-        Verb::Top(args) => top::run(global, args),
-        Verb::Kubectl(args) => kubectl::run(global, args),
-        Verb::Snapshot(args) => snapshot::run(global, args),
-        Verb::Restore(args) => restore::run(global, args),
-        Verb::Reset(args) => reset::run(global, args),
-        Verb::Down(args) => down::run(global, args),
-        Verb::Destroy(args) => destroy::run(global, args),
-        Verb::Completions(args) => completions::run(global, args),
-        Verb::Man(args) => man::run(global, args),
-        Verb::Reference(args) => reference::run(global, args),
-    };
-    match result {
+    match cli.verb.run(global) {
         Ok(code) => code,
         Err(error) => {
             if let Some(report::Quiet(code)) = error.downcast_ref() {
