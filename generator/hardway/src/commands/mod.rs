@@ -21,6 +21,7 @@ mod console;
 mod destroy;
 mod doctor;
 mod down;
+mod events;
 mod explain;
 mod export;
 mod fit;
@@ -161,6 +162,7 @@ verbs! {
     Pki => pki,
     Verify => verify,
     Status => status,
+    Events => events,
     Logs => logs,
     Console => console,
     Ssh => ssh,

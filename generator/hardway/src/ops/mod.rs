@@ -13,6 +13,7 @@ mod dns;
 pub mod doctor;
 pub mod down;
 mod drain;
+pub mod events;
 pub mod fit;
 mod follow;
 mod fresh;
