@@ -4,7 +4,7 @@
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
 drill second_topology 89 off "a second topology, from the same medium" generator/model/src/topology generator/model/src/plan \
-  generator/hardway/src/render generator/hardway/src/machine scripts/install.exp rehearsal/nixos-install rehearsal/eval modules/
+  generator/hardway/src/render generator/qemu scripts/install.exp rehearsal/nixos-install rehearsal/eval modules/
 # Other names, ranges and ports, and a user's module, from the same medium.
 second_topology() {
   mkdir -p "$second"

@@ -61,7 +61,7 @@ kill_machines() {
 
 drill alpha_dies 81 cluster \
   "kill -9 of the control plane's QEMU while etcd writes, then up: nothing lost, workers not restarted" \
-  generator/hardway/src/machine generator/hardway/src/ops/up.rs
+  generator/qemu generator/hardway/src/ops/up.rs
 # The segment has no server that must be first: its hub may die and come back.
 alpha_dies() {
   local before after
@@ -79,7 +79,7 @@ alpha_dies_and_comes_back() {
 }
 
 drill all_die 147 cluster "kill -9 of every machine while etcd writes, then up: nothing lost" \
-  generator/hardway/src/machine generator/hardway/src/ops/up.rs
+  generator/qemu generator/hardway/src/ops/up.rs
 all_die() { while_writing all_die_and_come_back; }
 
 all_die_and_come_back() {
@@ -93,7 +93,7 @@ down_ends_every_machine() {
 }
 
 drill up_after_down 109 cluster "down ends every machine, and up starts them again" \
-  generator/hardway/src/machine generator/hardway/src/ops/up.rs generator/hardway/src/ops/down.rs
+  generator/qemu generator/hardway/src/ops/up.rs generator/hardway/src/ops/down.rs
 # Every machine starts again from its disk, and what etcd held is still there.
 up_after_down() {
   local before after

@@ -3,7 +3,7 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
-drill no_key_in_a_store 3 cluster "no private key in a node's store" modules/ scripts/install.exp generator/hardway/src/machine
+drill no_key_in_a_store 3 cluster "no private key in a node's store" modules/ scripts/install.exp generator/qemu
 # A path: flake is copied into the store, which everyone can read.
 no_key_in_a_store() {
   local node key='^-----BEGIN [A-Z ]*PRIVATE KEY-----$'

@@ -4,7 +4,7 @@
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
 drill disk_full_while_saving 9 off "the disk full while saving" \
-  generator/hardway/src/ops/snapshot generator/hardway/src/machine/images generator/hardway/src/machine/movement.rs generator/hardway/src/machine/qmp.rs \
+  generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs generator/qemu/src/qmp.rs \
   generator/hardway/tests/machine
 # A save on a file system of its own, 192 MiB, that only this test sees.
 disk_full_while_saving() {
@@ -26,7 +26,7 @@ back_to_fresh() {
 }
 
 drill up_from_a_snapshot 45 cluster "up --from: from power off to a snapshot, nodes Ready" \
-  generator/hardway/src/ops/snapshot generator/hardway/src/ops/up.rs generator/hardway/src/machine
+  generator/hardway/src/ops/snapshot generator/hardway/src/ops/up.rs generator/qemu
 # From power off to Ready in one command.
 up_from_a_snapshot() {
   "$hardway" --dir "$main" snapshot save evening && kubectl create configmap since --from-literal=word=since &&
@@ -57,7 +57,7 @@ back_to_a_snapshot() {
 }
 
 drill back_with_its_keys 20 cluster "a snapshot brings the keys of its time back" \
-  generator/hardway/src/ops/snapshot generator/hardway/src/machine/images generator/hardway/src/machine/movement.rs generator/pki
+  generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs generator/pki
 # The host lost its keys since, and has made others: the snapshot is refused, unless it
 # brings its own back.
 back_with_its_keys() {
@@ -84,7 +84,7 @@ well_next_year() { next_year status --json | tee /dev/stderr | jq -e '.api.ready
 
 drill back_with_expired_certificates 143 cluster \
   "a snapshot whose certificates have expired since: told, and renewed" \
-  generator/hardway/src/ops/snapshot generator/hardway/src/machine/images generator/hardway/src/machine/movement.rs generator/pki \
+  generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs generator/pki \
   generator/hardway/src/ops/apply
 # A snapshot of last year comes back with certificates that have expired: that is told, and
 # what is said to help does.
@@ -108,7 +108,7 @@ back_with_expired_certificates() {
 }
 
 drill back_while_someone_writes 20 cluster "a restore while a kubectl writes" \
-  generator/hardway/src/ops/snapshot generator/hardway/src/machine/images generator/hardway/src/machine/movement.rs
+  generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs
 # A restore under a kubectl that writes: whatever it was told, the cluster goes on.
 back_while_someone_writes() {
   "$hardway" --dir "$main" snapshot save under-load && while_writing \
@@ -117,7 +117,7 @@ back_while_someone_writes() {
 }
 
 drill twenty_times 136 cluster "20 saves and restores, and each time what etcd held" \
-  generator/hardway/src/ops/snapshot generator/hardway/src/machine/images generator/hardway/src/machine/movement.rs
+  generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs
 # What etcd held at the time of each snapshot is what it holds after the restore.
 twenty_times() {
   local round now
@@ -140,7 +140,7 @@ count() {
 }
 
 drill killed_while_saving 20 cluster "hardway killed while it saves: up goes on" \
-  generator/hardway/src/ops/snapshot generator/hardway/src/machine/images generator/hardway/src/machine/movement.rs
+  generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs
 # hardway itself is killed while it saves: the guests stand still, which is told, and the
 # next `up` lets them go on.
 killed_while_saving() {

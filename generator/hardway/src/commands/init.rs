@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 
 use super::Global;
-use crate::machine::search;
 use crate::render::template::{self, FlakeUrl};
 use common::exposure;
 use common::file;
 use common::report::WithHint;
 use model::topology;
+use qemu::search;
 
 /// Write a cluster.json to begin with, and what belongs beside it
 ///

@@ -10,9 +10,9 @@ use super::Global;
 use super::fit::{Demand, Fit};
 use super::manners::Manners;
 use crate::deploy::media::Iso;
-use crate::machine::Arch;
 use crate::ops::install::{self, Options};
 use crate::ops::seconds;
+use qemu::Arch;
 
 /// Install nodes from a live medium; what their disks hold is lost
 #[derive(Debug, clap::Args)]

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use super::Global;
-use crate::machine::Arch;
 use crate::ops::install::Options;
 use crate::ops::medium;
 use model::topology;
+use qemu::Arch;
 
 /// Download the live medium that nodes are installed from, and print where it is
 ///

@@ -21,9 +21,10 @@ use zeroize::Zeroizing;
 
 use self::base::Base;
 use super::{Medium, tarball};
-use crate::machine::disk::{self, Content};
-use crate::machine::{Host, argv, process};
+use crate::runtime;
 use common::file;
+use qemu::disk::{self, Content};
+use qemu::{Host, argv, process};
 
 use common::report::WithHint;
 use common::state::{NodePaths, Paths};
@@ -199,7 +200,7 @@ pub fn install(
         .install(host, paths, &files, medium, qemu, on_stage, cancelled)
         .with_context(|| format!("cannot install {}", node.name))?;
     sync(&files.disk())?;
-    process::save_command_line(host, paths, topology, node, None)?;
+    process::save_command_line(host, paths, &runtime::machine(topology, node)?, None)?;
     let record = Installed {
         medium: medium.label.clone(),
         medium_sha256: medium.sha256.clone(),
@@ -222,7 +223,13 @@ pub fn machine(
     node: &Node,
     medium: &Medium,
 ) -> Result<Vec<OsString>> {
-    argv::install(host, paths, topology, node, &medium.live()).map(failing_writes)
+    argv::install(
+        host,
+        &paths.node(&node.name),
+        &runtime::machine(topology, node)?,
+        &medium.live(),
+    )
+    .map(failing_writes)
 }
 
 /// A full host must fail the guest's writes: by default QEMU stops the guest, which then

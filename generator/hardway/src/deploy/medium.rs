@@ -16,10 +16,10 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::machine::Arch;
-use crate::machine::argv::Live;
 use common::report::WithHint;
 use image::Image;
+use qemu::Arch;
+use qemu::argv::Live;
 
 /// On a medium that holds all that it installs, and so needs no network: the
 /// rehearsal's. NixOS' own has no such file.

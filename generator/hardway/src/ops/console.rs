@@ -15,10 +15,10 @@ use serde_json::json;
 use super::interrupt::Interrupt;
 use super::machines;
 use super::terminal::Raw;
-use crate::machine::process::Running;
 use common::report::{INTERRUPTED, Quiet, WithHint};
 use common::state::Paths;
 use model::topology::{Node, Topology};
+use qemu::process::Running;
 
 /// Ctrl-].
 const LEAVE: u8 = 0x1d;

@@ -11,9 +11,9 @@ use super::progress::{Progress, Task, seconds};
 use super::wait::words;
 use super::would::Would;
 use super::{lock, machines};
-use crate::machine::process::{Asked, Running};
 use common::state::Paths;
 use model::topology::NodeName;
+use qemu::process::{Asked, Running};
 
 /// How a machine ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,11 +7,11 @@ use anyhow::{Result, anyhow};
 use super::host::{self, Wanted};
 use super::members::listed;
 use super::snapshot::{self, Name};
-use crate::machine::argv::INSTALL_MEMORY;
-use crate::machine::process;
 use common::report::Hint;
 use common::state::Paths;
 use model::topology::{self, CONTROL_PLANE_MEM, Node, NodeName, Role, Topology, WORKER_MEM};
+use qemu::argv::INSTALL_MEMORY;
+use qemu::process;
 
 /// Sizes are multiples of it, in MiB.
 const STEP: u32 = 256;

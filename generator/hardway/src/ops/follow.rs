@@ -15,11 +15,11 @@ use super::at_once::at_once;
 use super::install::Site;
 use super::limits::Limits;
 use crate::deploy::install;
-use crate::machine::agent::{Agent, Output};
-use crate::machine::process;
 use common::report::WithHint;
 use model::plan::{hosts, interface};
 use model::topology::{Cni, Joined, Node, NodeName, Topology};
+use qemu::agent::{Agent, Output};
+use qemu::process;
 
 /// Where a distribution has `ip`; the guest agent's PATH need not.
 const PATH: &str = "PATH=$PATH:/run/current-system/sw/bin:/usr/sbin:/sbin";

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::machine::argv::INSTALL_MEMORY;
-use crate::machine::disk;
 use common::report::WithHint;
 use model::topology::Node;
+use qemu::argv::INSTALL_MEMORY;
+use qemu::disk;
 
 /// What QEMU takes beside the guest's memory, in MiB: its own pages, and under
 /// TCG the buffer of translated code (`tb-size`).

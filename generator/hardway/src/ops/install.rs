@@ -18,12 +18,13 @@ use crate::deploy::Medium;
 use crate::deploy::install::base::{self, Base, Recipe};
 use crate::deploy::install::{install, record, requirements};
 use crate::deploy::media::Iso;
-use crate::machine::{Arch, Host, HostOptions, guest, process};
 use crate::ops::generate;
+use crate::runtime::guest;
 use common::report::{WithHint, render};
 use common::state::Paths;
 use model::plan::{self, Plan};
 use model::topology::{Node, NodeName, Topology};
+use qemu::{Arch, Host, HostOptions, process};
 
 mod look;
 

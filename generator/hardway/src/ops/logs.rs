@@ -9,12 +9,12 @@ use anyhow::{Context, Result, anyhow};
 use super::interrupt::Interrupt;
 use super::machines;
 use super::wait::{tail, words};
-use crate::machine::agent::Output;
-use crate::machine::process::Running;
 use common::report::{INTERRUPTED, Quiet, WithHint};
 use common::state::Paths;
 use model::plan::{self, NodePlan};
 use model::topology::{Node, Topology};
+use qemu::agent::Output;
+use qemu::process::Running;
 
 /// How long the agent may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);

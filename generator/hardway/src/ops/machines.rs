@@ -10,14 +10,15 @@ use serde_json::json;
 use super::limits::Limits;
 use super::snapshot;
 use super::wait::printable;
-use crate::machine::agent::{Agent, Output};
-use crate::machine::argv::Sockets;
-use crate::machine::process::{self, Running};
-use crate::machine::{Accelerator, Host, guest};
+use crate::runtime::guest;
 use common::report::WithHint;
 use common::state::Paths;
 use model::plan::NodePlan;
 use model::topology::{Node, NodeName, Topology};
+use qemu::agent::{Agent, Output};
+use qemu::argv::Sockets;
+use qemu::process::{self, Running};
+use qemu::{Accelerator, Host};
 
 /// A guest's clock that is further behind the host's than this is set right.
 pub(super) const BEHIND: Duration = Duration::from_secs(5);
@@ -178,7 +179,7 @@ pub(super) fn in_guest(
     command: &[&str],
     limit: Duration,
 ) -> Result<Output> {
-    Agent::connect(&Sockets::of(paths, node).agent)
+    Agent::connect(&Sockets::of(paths, &node.name).agent)
         .and_then(|mut agent| agent.exec(command, limit))
         .with_context(|| format!("cannot run `{}` on {}", command.join(" "), node.name))
         .hint(format!(

@@ -9,8 +9,8 @@ use super::install::Options;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use crate::deploy::media::{self, Found, Listener, Wanted};
-use crate::machine::{Arch, Host};
 use common::state::Paths;
+use qemu::{Arch, Host};
 
 /// Fetches the medium without installing anything. `update`: the channel's latest,
 /// whatever is pinned.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::would::Would;
 use super::{lock, machines};
 use crate::deploy::install;
-use crate::machine::process::{self, Running};
+use qemu::process::{self, Running};
 
 use common::report::{Hint, WithHint};
 use common::state::Paths;

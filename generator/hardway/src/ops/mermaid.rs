@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::network::{Member, Network};
-use crate::machine::argv::Purpose;
+use model::plan::Purpose;
 use model::plan::{Component, NodePlan, Plan};
 use model::topology::{Joined, NodeName, Role};
 

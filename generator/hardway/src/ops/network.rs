@@ -8,12 +8,12 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use super::table::{Cell, table};
-use crate::machine::argv::{self, Purpose};
-use crate::machine::segment::Transport;
+use model::plan::{Purpose, forwards};
 use model::plan::{
     advertised_address, api_secure_port, dns_address, interface, kubelet_port, node_address,
 };
 use model::topology::{Cni, Joined, Node, NodeName, Role, Topology};
+use qemu::segment::Transport;
 
 mod segment;
 
@@ -93,7 +93,7 @@ impl Network {
             if node.remote().is_some() {
                 return Vec::new();
             }
-            argv::forwards(topology, node)
+            forwards(topology, node)
                 .into_iter()
                 .map(|forwarded| Door {
                     host_port: forwarded.ports.host,

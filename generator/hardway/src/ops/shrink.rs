@@ -14,8 +14,9 @@ use super::members::listed;
 use super::snapshot::Record;
 use super::wait::Wait;
 use super::{drain, follow, machines, nodes};
-use crate::machine::{process, segment};
+use crate::runtime;
 use kube::Client;
+use qemu::process;
 
 use common::report::WithHint;
 use common::state::Paths;
@@ -102,7 +103,7 @@ fn leave(site: &Site<'_>, admin: &Client, limits: Limits, name: &NodeName) -> Re
     // Only now: a kubelet that starts again registers its Node again.
     task.stage("delete");
     nodes::delete(admin, name)?;
-    segment::part(site.paths, site.topology, name)?;
+    runtime::leave_segment(site.paths, site.topology, name)?;
     task.done();
     Ok(())
 }

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::at_once::at_once;
 use super::table::{Cell, Tone, table};
 use super::wait::words;
-use crate::machine::process::{self, Running, Usage};
 use common::state::Paths;
 use model::topology::{Node, Topology};
+use qemu::process::{self, Running, Usage};
 
 /// Over how long the processor's time is measured.
 const SPAN: Duration = Duration::from_secs(1);

@@ -19,13 +19,14 @@ use super::wait::{Look, Wait, words};
 use super::{bootstrap, cilium, dns, down, follow, fresh, lock, nodes, shrink, snapshot};
 use crate::deploy;
 use crate::deploy::install::{base, drift, installed};
-use crate::machine::{capture, guest, process};
 use crate::ops::api;
+use crate::runtime::{self, guest};
 use common::report::WithHint;
 use common::state::Paths;
 use kube::Client;
 use model::plan;
 use model::topology::{Cni, Node, NodeName, Topology};
+use qemu::{capture, process};
 
 /// How long one look at `/readyz` may take: the forwarded port takes a connection
 /// before anything listens in the guest, and would keep us until the limit.
@@ -176,8 +177,12 @@ impl Up<'_> {
                         self.capture(node),
                         process::find(self.site.paths, &node.name),
                     ) {
-                        capture::attach(&running, self.site.topology, file)
-                            .with_context(|| format!("{} runs without a capture", node.name))?;
+                        capture::attach(
+                            &running,
+                            &runtime::machine(self.site.topology, node)?,
+                            file,
+                        )
+                        .with_context(|| format!("{} runs without a capture", node.name))?;
                     }
                 }
             }
@@ -211,7 +216,7 @@ impl Up<'_> {
             self.site.host(&self.wishes.source, None)?
         } else {
             for Wanted { node, .. } in &wanted {
-                process::ports_free(self.site.topology, node)?;
+                runtime::ports_free(self.site.topology, node)?;
             }
             let medium = self.site.medium(&self.wishes.source)?;
             let host = self.site.host(&self.wishes.source, Some(&medium))?;
@@ -224,7 +229,7 @@ impl Up<'_> {
         for node in to_install.into_iter().chain(to_start) {
             self.site.interrupt.check()?;
             let (paths, topology) = (self.site.paths, self.site.topology);
-            process::join_segment(&host, paths, topology, node)
+            runtime::join_segment(&host, paths, topology, node)
                 .and_then(|()| deploy::start(&host, paths, topology, node, self.capture(node)))
                 .with_context(|| format!("cannot start {}", node.name))?;
         }

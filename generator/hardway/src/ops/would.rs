@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::machine::words;
+use qemu::words;
 
 /// A longer command has a line for each option.
 const LONG: usize = 200;

@@ -13,9 +13,10 @@ use common::report::render;
 use hardway::deploy::Medium;
 use hardway::deploy::install::base::Recipe;
 use hardway::deploy::install::install;
-use hardway::machine::disk::{self, Content};
-use hardway::machine::{Host, HostOptions, argv};
+use hardway::runtime;
 use model::topology::{self, Machine, Node};
+use qemu::disk::{self, Content};
+use qemu::{Host, HostOptions, argv};
 
 use crate::support::{Cluster, Script, alive, named_by_a_process, signal};
 
@@ -208,7 +209,13 @@ fn what_arrives_is_not_what_was_sent() {
     let (paths, guest) = (&cluster.paths, node.guest().unwrap());
     let (files, empty) = (paths.base_in_making(), Content::Empty(guest.disk));
     disk::create(&host.qemu, host.arch, &host.firmware, &files, empty).unwrap();
-    let words = argv::install_base(&host, paths, &cluster.topology, guest, &medium.live()).unwrap();
+    let words = argv::install(
+        &host,
+        &files,
+        &runtime::base(&cluster.topology, guest),
+        &medium.live(),
+    )
+    .unwrap();
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
     // The test's script expects the SHA-256 of something else.
     let script = Script::start_for_base(&host.patience().to_string(), &words);

@@ -4,7 +4,7 @@ use std::fs;
 
 use hardway::deploy::Medium;
 use hardway::deploy::install;
-use hardway::machine::{Arch, Host, HostOptions};
+use qemu::{Arch, Host, HostOptions};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, small_medium};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use assert_cmd::cargo::cargo_bin;
-use hardway::machine::Arch;
+use qemu::Arch;
 use serde_json::{Value, json};
 use walkdir::WalkDir;
 

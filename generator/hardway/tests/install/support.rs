@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hardway::deploy::Medium;
 use hardway::deploy::install::base::Recipe;
-use hardway::machine::Host;
+use qemu::Host;
 
 use common::state::Paths;
 use model::plan::{Plan, plan};

@@ -7,9 +7,9 @@ use std::process::Command;
 use common::report::render;
 use common::state::Paths;
 use hardway::deploy::install::base::{self, Base};
-use hardway::machine::disk::{self, Content};
-use hardway::machine::{Arch, Host};
 use hardway::ops::doctor;
+use qemu::disk::{self, Content};
+use qemu::{Arch, Host};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use hardway::machine::Arch;
+use qemu::Arch;
 
 use super::Bench;
 

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use common::report::render;
-use hardway::machine::images::Found;
 use hardway::ops::snapshot::Record;
+use qemu::images::Found;
 
 use super::Bench;
 use super::snapshot::{NODES, cluster, found, save, status};

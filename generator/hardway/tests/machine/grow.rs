@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::report::render;
-use hardway::machine::segment::Transport;
-use hardway::machine::{Arch, process, segment};
+use hardway::runtime;
 use model::topology::{MacAddress, Machine, Node, NodeName, SegmentPorts};
+use qemu::segment::Transport;
+use qemu::{Arch, process};
 
 use super::{Bench, free_ssh_port};
 
@@ -125,14 +126,14 @@ fn joins_and_leaves(transport: Transport) {
 
     if transport == Transport::Udp {
         let taken = end.listen();
-        let joined = process::join_segment(&host, &paths, &bench.topology, &west);
+        let joined = runtime::join_segment(&host, &paths, &bench.topology, &west);
         let told = render(&joined.unwrap_err());
         assert!(told.contains("caused by: hub needs UDP port "), "{told}");
         assert!(told.contains("nodes.west.sshPort"), "{told}");
         drop(taken);
     }
     let start = || {
-        process::join_segment(&host, &paths, &bench.topology, &west).unwrap();
+        runtime::join_segment(&host, &paths, &bench.topology, &west).unwrap();
         bench.start(&host, "west").unwrap()
     };
     let running = start();
@@ -150,10 +151,10 @@ fn joins_and_leaves(transport: Transport) {
     start();
     heard(0x22);
 
-    segment::part(&paths, &bench.topology, &west.name).unwrap();
+    runtime::leave_segment(&paths, &bench.topology, &west.name).unwrap();
     assert!(!end.is_open(), "the link is there");
     // Twice is as good as once, as after a kill.
-    segment::part(&paths, &bench.topology, &west.name).unwrap();
+    runtime::leave_segment(&paths, &bench.topology, &west.name).unwrap();
     assert_eq!(process::find(&paths, &bench.node("hub").name), Some(hub));
 }
 

@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 
 use common::report;
 use common::state::Paths;
-use hardway::machine::capture;
-use hardway::machine::disk::{self, Content};
-use hardway::machine::process::{self, Running};
-use hardway::machine::segment::Transport;
-use hardway::machine::{Accelerator, Arch, Host, HostOptions};
+use hardway::{deploy, runtime};
 use model::topology::{self, Machine, Node, SegmentPorts, Sources, Topology};
+use qemu::capture;
+use qemu::disk::{self, Content};
+use qemu::process::{self, Running};
+use qemu::segment::Transport;
+use qemu::{Accelerator, Arch, Host, HostOptions};
 
 mod base;
 mod console;
@@ -105,7 +106,7 @@ impl Bench {
     }
 
     fn start(&self, host: &Host, node: &str) -> anyhow::Result<Running> {
-        process::start(host, &self.paths(), &self.topology, self.node(node), None)
+        deploy::start(host, &self.paths(), &self.topology, self.node(node), None)
     }
 
     /// Waits for `text` on the serial console.
@@ -234,7 +235,6 @@ fn what_comes_over_the_segment_is_captured() {
     let (host, paths) = (bench.ready(Arch::X86_64, "east"), bench.paths());
     let files = ["first.pcap", "second.pcap", "third.pcap"];
     let [first, second, third] = files.map(|name| bench.folder.path().join(name));
-    let east = bench.node("east");
     let mut frame = [0x11; 60];
     frame[..6].fill(0xff); // to everyone
     let holds = |file: &Path| fs::read(file).unwrap().ends_with(&frame);
@@ -249,15 +249,16 @@ fn what_comes_over_the_segment_is_captured() {
         }
     };
 
-    let running = process::start(&host, &paths, &bench.topology, east, Some(&first)).unwrap();
+    let spec = runtime::machine(&bench.topology, bench.node("east")).unwrap();
+    let running = process::start(&host, &paths, &spec, Some(&first)).unwrap();
     send_until_caught(&first);
     let magic = 0xa1b2_c3d4_u32.to_ne_bytes();
     assert_eq!(fs::read(&first).unwrap()[..4], magic);
     running.kill().unwrap();
 
     let running = bench.start(&host, "east").unwrap();
-    capture::attach(&running, &bench.topology, &second).unwrap();
-    capture::attach(&running, &bench.topology, &third).unwrap();
+    capture::attach(&running, &spec, &second).unwrap();
+    capture::attach(&running, &spec, &third).unwrap();
     send_until_caught(&third);
     assert!(!holds(&second), "the earlier capture has ended");
     running.kill().unwrap();

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use hardway::machine::Arch;
-use hardway::machine::process::Asked;
+use qemu::Arch;
+use qemu::process::Asked;
 
 use super::{Bench, FIRMWARE};
 

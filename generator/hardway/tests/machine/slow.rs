@@ -9,10 +9,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::report::render;
-use hardway::machine::Host;
-use hardway::machine::images::Found;
-use hardway::machine::process::{self, Running};
 use hardway::ops::snapshot::{self, Record, STALL};
+use qemu::Host;
+use qemu::images::Found;
+use qemu::process::{self, Running};
 
 use super::Bench;
 use super::snapshot::{NODES, cluster, found, name, restore, save, status};

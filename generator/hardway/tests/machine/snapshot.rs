@@ -9,13 +9,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use common::report::render;
-use hardway::machine::argv::{self, Sockets};
-use hardway::machine::images::{Found, Images};
-use hardway::machine::{Arch, Host, process};
 use hardway::ops::generate;
 use hardway::ops::snapshot::{self, Kind, Name, Record, STALL};
 use hardway::ops::would::Would;
+use hardway::runtime;
 use model::plan;
+use qemu::argv::{self, Sockets};
+use qemu::images::{Found, Images};
+use qemu::{Arch, Host, process};
 use serde_json::{Value, json};
 
 use super::{Bench, FIRMWARE, base};
@@ -88,7 +89,7 @@ fn power_cut(bench: &Bench, node: &str) {
 
 /// Types a line into the firmware's shell on the hub, and waits until `answer` is said.
 fn shell(bench: &Bench, line: &str, answer: &str) {
-    let socket = Sockets::of(&bench.paths(), bench.node("hub")).console;
+    let socket = Sockets::of(&bench.paths(), &bench.node("hub").name).console;
     let mut console = UnixStream::connect(socket).unwrap();
     console
         .set_read_timeout(Some(Duration::from_millis(30)))
@@ -262,7 +263,13 @@ fn a_look_changes_nothing(bench: &Bench, host: &Host) {
             "let east and hub go on, and set their clocks",
         ]
     );
-    let boot = argv::boot(host, &paths, topology, bench.node("east"), None).unwrap();
+    let boot = argv::boot(
+        host,
+        &paths,
+        &runtime::machine(topology, bench.node("east")).unwrap(),
+        None,
+    )
+    .unwrap();
     let words = boot.iter().map(|word| word.to_str().unwrap());
     assert!(words.eq(would.steps[2].argv.iter().map(String::as_str)));
     assert_eq!(status(bench, "hub"), "running");

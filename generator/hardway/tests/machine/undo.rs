@@ -10,12 +10,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::report::render;
-use hardway::machine::argv::Sockets;
-use hardway::machine::images::{Found, Images};
-use hardway::machine::{Arch, Host, process};
 use hardway::ops::generate;
 use hardway::ops::{down, snapshot, up};
 use model::plan;
+use qemu::argv::Sockets;
+use qemu::images::{Found, Images};
+use qemu::{Arch, Host, process};
 use serde_json::{Value, json};
 
 use super::slow::{hardway, signal};
@@ -238,7 +238,7 @@ fn a_qemu_that_serves_another_program_or_has_no_sockets() {
     let (bench, host) = off();
     bench.start(&host, "hub").unwrap();
     let (paths, topology) = (bench.paths(), &bench.topology);
-    let socket = Sockets::of(&paths, bench.node("hub")).qmp;
+    let socket = Sockets::of(&paths, &bench.node("hub").name).qmp;
     let holder = UnixStream::connect(&socket).unwrap();
     let mut greeting = String::new();
     BufReader::new(&holder).read_line(&mut greeting).unwrap();

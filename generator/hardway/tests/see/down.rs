@@ -101,7 +101,7 @@ fn up_ends_a_machine_that_cannot_be_asked_and_starts_it_again() {
     );
     let running = |name: &str| {
         let name = model::topology::NodeName::parse(name).unwrap();
-        hardway::machine::process::find(&cluster.paths, &name).is_some()
+        qemu::process::find(&cluster.paths, &name).is_some()
     };
     assert!(running("alpha") && !running("sigma"));
 }
@@ -141,7 +141,7 @@ fn up_can_be_interrupted_while_such_a_machine_shuts_down() {
     assert!(said.ends_with("error: interrupted\n"), "{said}");
     let name = model::topology::NodeName::parse("sigma").unwrap();
     assert!(
-        hardway::machine::process::find(&cluster.paths, &name).is_some(),
+        qemu::process::find(&cluster.paths, &name).is_some(),
         "it was ended by force"
     );
 }

@@ -7,6 +7,7 @@ mod certificates;
 mod containerd;
 mod coredns;
 mod etcd;
+mod forwards;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_proxy;
@@ -21,6 +22,7 @@ mod types;
 
 pub use certificates::{ADMIN_GROUP, of_node as certificates_of};
 pub use coredns::{CoreDns, IMAGE as COREDNS_IMAGE, address as dns_address, coredns};
+pub use forwards::{Forwarded, Purpose, forwards};
 pub use kube_controller_manager::SIGNING;
 pub use kubelet::SANDBOX_IMAGE;
 pub use network::{

@@ -20,14 +20,15 @@ use sha2::{Digest, Sha256};
 use super::{Input, expect, failing_writes, installed, sync};
 use crate::deploy::medium::digest;
 use crate::deploy::{Medium, tarball};
-use crate::machine::disk::{self, Content};
-use crate::machine::{Host, argv};
+use crate::runtime;
 use common::file;
 use common::file::content_name;
 use common::report::WithHint;
 use common::state::{Paths, private_folder};
 use model::plan::Plan;
 use model::topology::{Guest, Node, Topology};
+use qemu::disk::{self, Content};
+use qemu::{Host, argv};
 
 /// Nobody writes to a base: an overlay would notice only by its wrong contents.
 const READ_ONLY: u32 = 0o400;
@@ -99,7 +100,13 @@ impl<'a> Recipe<'a> {
         topology: &Topology,
         medium: &Medium,
     ) -> Result<Vec<OsString>> {
-        argv::install_base(host, paths, topology, self.guest, &medium.live()).map(failing_writes)
+        argv::install(
+            host,
+            &paths.base_in_making(),
+            &runtime::base(topology, self.guest),
+            &medium.live(),
+        )
+        .map(failing_writes)
     }
 
     /// Makes the base. A run that is cut short leaves none.

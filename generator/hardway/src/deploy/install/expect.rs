@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::machine::search;
 use common::report::{Code, INTERRUPTED, WithHint};
+use qemu::search;
 
 pub(super) const SCRIPT: &str = include_str!("../../../../../scripts/install.exp");
 

@@ -8,8 +8,8 @@ use ureq::{Agent, ResponseExt};
 
 use super::lock_file::{Pin, Sum};
 use super::{Listener, OR_ELSE, remote};
-use crate::machine::Arch;
 use common::report::WithHint;
+use qemu::Arch;
 
 /// Of the release that flake.nix and the nodes' flake take nixpkgs from.
 pub const DEFAULT: &str = "https://channels.nixos.org/nixos-26.05";

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::machine::{Arch, search};
 use crate::render::template;
 use common::report::WithHint;
+use qemu::{Arch, search};
 
 /// Builds `installer-<arch>` of the flake in `dir` and gives the ISO in its output.
 /// `os`: this machine's, as Rust names it.

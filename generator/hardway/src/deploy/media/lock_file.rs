@@ -10,9 +10,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Arch;
 use common::file;
 use common::report::WithHint;
+use qemu::Arch;
 
 /// A SHA-256 in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,9 +21,9 @@ pub use channel::DEFAULT as DEFAULT_CHANNEL;
 use lock_file::{LockFile, Pin};
 
 use crate::deploy::medium;
-use crate::machine::Arch;
 use common::report::{Hint, WithHint};
 use common::state::Paths;
+use qemu::Arch;
 
 /// What to do where nothing can be downloaded.
 const OR_ELSE: &str =

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::machine::search;
 use common::report::WithHint;
+use qemu::search;
 
 /// ISO 9660's primary volume descriptor is in sector 16; its label is 32 bytes at 40.
 const DESCRIPTOR: u64 = 16 * 2048;

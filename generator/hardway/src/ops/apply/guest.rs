@@ -13,7 +13,6 @@ use super::job::{Ended, JOB};
 use super::units::{self, Relations, Runs};
 use crate::deploy::install::Tarballs;
 use crate::deploy::tarball::{self, Files};
-use crate::machine::process::Running;
 use crate::ops::interrupt::Interrupt;
 use crate::ops::limits::Limits;
 use crate::ops::machines::{self, LIST_UNITS, Listed, PROFILE, SYSTEMS};
@@ -22,6 +21,7 @@ use crate::render::Change;
 use common::report::WithHint;
 use common::state::Paths;
 use model::topology::Node;
+use qemu::process::Running;
 
 /// Programs are elsewhere on NixOS, where the agent's own PATH has not all of them.
 const PRELUDE: &str = "set -eu

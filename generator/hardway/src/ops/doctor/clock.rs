@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::{Check, Platform, Verdict};
-use crate::machine::process;
 use crate::ops::at_once::at_once;
 use crate::ops::machines::BEHIND;
 use common::state::Paths;
 use model::topology::Topology;
 use pki::Validity;
+use qemu::process;
 
 /// A leaf with less than this left is issued anew by the next `generate`.
 const SOON: time::Duration = time::Duration::days(30);

@@ -15,7 +15,8 @@ use super::host::{self, Wanted};
 use super::table::Tone;
 use super::wait::words;
 use crate::deploy::install::base;
-use crate::machine::{Accelerator, Host, Parts, process, search};
+use crate::runtime;
+use qemu::{Accelerator, Host, Parts, process, search};
 
 use common::report::Hint;
 use common::state::Paths;
@@ -275,7 +276,7 @@ fn disk(paths: &Paths, off: &[Wanted<'_>]) -> Check {
 /// A port that a machine of ours holds is as it should be.
 fn ports(topology: &Topology, off: &[Wanted<'_>]) -> Check {
     let nodes = off.iter().map(|wanted| wanted.node);
-    let taken = |node: &Node| process::ports_free(topology, node).err();
+    let taken = |node: &Node| runtime::ports_free(topology, node).err();
     match nodes.clone().find_map(taken) {
         Some(error) => Check::failed("ports", &error),
         None if off.is_empty() => Check::ok("ports", "the machines hold theirs"),

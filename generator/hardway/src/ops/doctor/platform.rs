@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::machine::{Arch, search};
+use qemu::{Arch, search};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Platform {

@@ -11,8 +11,6 @@ use super::{
 use crate::deploy::Medium;
 use crate::deploy::install::base::{self, Recipe};
 use crate::deploy::install::machine;
-use crate::machine::disk::{self, Content};
-use crate::machine::{Host, guest};
 use crate::ops::generate;
 use crate::ops::interrupt::Interrupt;
 use crate::ops::progress::Progress;
@@ -21,9 +19,12 @@ use crate::ops::up::virtual_only;
 use crate::ops::would::Would;
 use crate::ops::{lock, medium};
 use crate::render;
+use crate::runtime::guest;
 use common::state::Paths;
 use model::plan;
 use model::topology::{Node, NodeName, Role, Topology};
+use qemu::Host;
+use qemu::disk::{self, Content};
 
 /// What [`super::install_named`] would do.
 pub fn look(

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::machine::segment::Transport;
 use model::topology::{Joined, Node, NodeName, SegmentPorts, Topology};
+use qemu::segment::Transport;
 
 /// A UDP port at which one machine's QEMU listens to another's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 
 use super::Ground;
-use crate::machine::images::{Found, Images, Tell, stalled};
-use crate::machine::movement::Amount;
 use crate::ops::at_once::at_once;
 use common::report::render;
 use model::topology::NodeName;
+use qemu::images::{Found, Images, Tell, stalled};
+use qemu::movement::Amount;
 
 /// The machines; those that have been paused go on when this value is dropped.
 pub(super) struct Guests<'a> {

@@ -5,14 +5,15 @@ use anyhow::Result;
 use super::guests::Guest;
 use super::restore::{BEFORE, Ready, expired};
 use super::{Ground, Kind, Name, Record, STALL, keys, made, record};
-use crate::machine::{Host, argv};
 use crate::ops::interrupt::Interrupt;
 use crate::ops::lock;
 use crate::ops::members::listed;
 use crate::ops::progress::Progress;
 use crate::ops::would::Would;
+use crate::runtime;
 use common::state::Paths;
 use model::topology::{NodeName, Topology};
+use qemu::{Host, argv};
 
 /// What is done with a snapshot in one machine.
 #[derive(Clone, Copy)]
@@ -153,7 +154,7 @@ pub fn look_restore(
                     "start {}, paused, to hold what is loaded into it",
                     node.name
                 ),
-                &argv::boot(&host, paths, topology, node, None)?,
+                &argv::boot(&host, paths, &runtime::machine(topology, node)?, None)?,
             );
         }
         for guest in &guests.machines {

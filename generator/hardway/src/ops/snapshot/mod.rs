@@ -37,13 +37,13 @@ use super::progress::Progress;
 use super::up::virtual_only;
 use super::{host, lock, machines};
 use crate::deploy::install;
-use crate::machine::images::{Found, stalled};
-pub use crate::machine::movement::STALL;
-use crate::machine::{Host, process};
 use common::exposure;
 use common::report::{WithHint, render};
 use common::state::Paths;
 use model::topology::{Node, NodeName, Topology};
+use qemu::images::{Found, stalled};
+pub use qemu::movement::STALL;
+use qemu::{Host, process};
 
 /// The snapshot that `up` makes of a cluster just installed, and `reset` goes back to.
 const FRESH: &str = "fresh";

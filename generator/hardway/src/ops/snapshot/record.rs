@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::Name;
 use crate::deploy::install::Generation;
-use crate::machine::{Host, Platform};
 use common::file;
+use qemu::{Host, Platform};
 
 use common::report::WithHint;
 use common::state::{Paths, private_folder};

@@ -13,14 +13,15 @@ use super::undo::{self, Forward, Undo};
 use super::{Ground, Kind, Name, Record, keys, pinned, settle};
 use crate::deploy;
 use crate::deploy::install::Generation;
-use crate::machine::images::Found;
-use crate::machine::{Host, HostOptions, process};
 use crate::ops::fit;
 use crate::ops::host::{self, Wanted};
 use crate::ops::members::listed;
+use crate::runtime;
 use common::report::{WithHint, render};
 use common::state::Paths;
 use model::topology::{Node, NodeName, Topology};
+use qemu::images::Found;
+use qemu::{Host, HostOptions, process};
 
 /// What each machine was before a restore. No name of a snapshot has this tag.
 pub(super) const BEFORE: &str = "hardway~before-restore";
@@ -233,7 +234,7 @@ impl<'a> Ground<'a> {
             }
         }
         for node in off {
-            process::ports_free(self.topology, node)?;
+            runtime::ports_free(self.topology, node)?;
         }
         Ok(())
     }
@@ -258,7 +259,7 @@ impl<'a> Ground<'a> {
             let mut back = || -> Result<()> {
                 if was_off {
                     undo::end(self.paths, node)?;
-                } else if process::find(self.paths, node).is_none() {
+                } else if process::find(self.paths, &*node).is_none() {
                     let planned = planned.context("cluster.json does not name it")?;
                     deploy::start(host, self.paths, self.topology, planned, None)?;
                 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 
 use super::Ground;
-use crate::machine::process;
 use crate::ops::api;
 use crate::ops::at_once::at_once;
 use crate::ops::progress::Progress;
 use crate::ops::wait::{Look, Wait, words};
 use crate::ops::{fresh, machines, nodes};
+use qemu::process;
 
 use common::state::Paths;
 use model::topology::{Node, NodeName};

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::record::Cluster;
 use super::{Kind, Name, Record};
-use crate::machine::Host;
 use common::state::Paths;
 use model::topology::{NodeName, Topology};
+use qemu::Host;
 
 /// One snapshot, and whether it could be restored now.
 #[derive(Debug, Serialize)]

@@ -14,9 +14,6 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::{Name, Record, keys, record, restore, settle};
-use crate::machine::images::{Found, Images};
-use crate::machine::movement::{SHORT_STALL, STALL};
-use crate::machine::{Host, process};
 use crate::ops::at_once::at_once;
 use crate::ops::interrupt::Interrupt;
 use crate::ops::members::listed;
@@ -27,6 +24,9 @@ use common::file;
 use common::report::{Hint, WithHint, render};
 use common::state::Paths;
 use model::topology::NodeName;
+use qemu::images::{Found, Images};
+use qemu::movement::{SHORT_STALL, STALL};
+use qemu::{Host, process};
 
 const EXTENSION: &str = "undo";
 

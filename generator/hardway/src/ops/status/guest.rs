@@ -7,11 +7,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Clock, Machine, NodeStatus};
-use crate::machine::agent::Agent;
-use crate::machine::process::Running;
 use crate::ops::machines::{self, BEHIND, LIST_UNITS, Listed, SYSTEMS};
 use crate::ops::wait::words;
 use model::plan::NodePlan;
+use qemu::agent::Agent;
+use qemu::process::Running;
 
 /// How long QEMU may take; busy with a snapshot it does not answer at all.
 const QEMU: Duration = Duration::from_millis(300);

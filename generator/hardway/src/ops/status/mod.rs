@@ -16,10 +16,10 @@ use super::at_once::at_once;
 use super::lock;
 use super::members::{self, Leftover};
 use super::nodes::Registered;
-use crate::machine::process;
 use common::state::Paths;
 use model::plan::{self, NodePlan};
 use model::topology::{Cni, Node, Role, Topology};
+use qemu::process;
 
 mod addons;
 mod advice;
