@@ -39,7 +39,7 @@ up_again() {
   [[ $before == "$after" ]] || fail "machines were started again"
 }
 
-basic looks_well 5 "status, logs, top and doctor see a cluster that is well"
+basic looks_well 6 "status, events, logs, top and doctor see a cluster that is well"
 # Looking asks QEMU and the guest agents; on a busy host not every answer comes in time.
 looks_well() {
   local status='' well='.api.ready and .problems == [] and all(.nodes[]; .units | length > 3)'
@@ -49,6 +49,8 @@ looks_well() {
     sleep 3
   done
   jq -e "$well" <<<"$status" >/dev/null || fail "status: $status" || return 1
+  "$hardway" --dir "$main" events --json |
+    jq -e '.unavailable == [] and any(.events[]; .kind == "Node" and .object == "sigma")' || return 1
   "$hardway" --dir "$main" logs sigma kubelet -n 5 | grep -F 'kubelet[' || return 1
   "$hardway" --dir "$main" top --json |
     jq -e 'length == 3 and all(.running and .residentMiB > 0 and .guest.totalMiB > 0)' || return 1
