@@ -22,5 +22,5 @@ pub fn fingerprint(paths: &Paths) -> Result<Option<String>> {
         };
         hash.update(Sha256::digest(&bytes[..]));
     }
-    Ok(Some(hex::encode(&hash.finalize())))
+    Ok(Some(hex::encode(hash.finalize())))
 }

@@ -140,7 +140,7 @@ impl Certificate {
             not_after: date(until),
             days: (until - now).whole_days(),
             serial: hex::encode(found.raw_serial()),
-            sha256: hex::encode(&Sha256::digest(&pem.contents)),
+            sha256: hex::encode(Sha256::digest(&pem.contents)),
         })
     }
 

@@ -36,7 +36,7 @@ impl Platform {
                 Accelerator::Kvm | Accelerator::Hvf => format!("{model} ({})", processor()),
             },
             machine: host.machine.clone(),
-            firmware_sha256: hex::encode(&Sha256::digest(&bytes)),
+            firmware_sha256: hex::encode(Sha256::digest(&bytes)),
         })
     }
 

@@ -109,9 +109,10 @@ back_with_expired_certificates() {
 
 drill back_while_someone_writes 20 cluster "a restore while a kubectl writes" \
   generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs
-# A restore under a kubectl that writes: whatever it was told, the cluster goes on.
+# A restore under a kubectl that writes: whatever it was told, the cluster goes on. The
+# snapshot has the counter, so that the writer can go on with it.
 back_while_someone_writes() {
-  "$hardway" --dir "$main" snapshot save under-load && while_writing \
+  have_counter && "$hardway" --dir "$main" snapshot save under-load && while_writing \
     "$hardway" --dir "$main" restore under-load --yes &&
     "$hardway" --dir "$main" snapshot delete under-load --yes
 }

@@ -79,11 +79,11 @@ impl Tarballs {
     }
 
     pub(crate) fn flake_sha256(&self) -> String {
-        hex::encode(&Sha256::digest(&self.flake))
+        hex::encode(Sha256::digest(&self.flake))
     }
 
     pub(crate) fn keys_sha256(&self) -> String {
-        hex::encode(&Sha256::digest(&self.keys))
+        hex::encode(Sha256::digest(&self.keys))
     }
 }
 
@@ -109,7 +109,7 @@ impl Input<'_> {
         on_stage: &(dyn Fn(&str) + Sync),
         cancelled: &AtomicBool,
     ) -> Result<()> {
-        let sha256 = |bytes: &[u8]| hex::encode(&Sha256::digest(bytes));
+        let sha256 = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
         let run = expect::Run {
             program: expect::find()?,
             runtime: paths.create_runtime()?,

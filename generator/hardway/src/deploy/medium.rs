@@ -200,7 +200,7 @@ pub(crate) fn digest(iso: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     let mut file = fs::File::open(iso).with_context(cannot)?;
     std::io::copy(&mut file, &mut hash).with_context(cannot)?;
-    let digest = hex::encode(&hash.finalize());
+    let digest = hex::encode(hash.finalize());
     fs::write(&note, &digest).with_context(|| format!("cannot write {}", note.display()))?;
     Ok(digest)
 }

@@ -61,7 +61,7 @@ pub fn inspect(
         read(&output.stdout).with_context(|| format!("{name} gave no answer that can be read"))?;
     let host = pki::node_files(own, paths)?
         .into_iter()
-        .map(|(name, bytes)| (name, hex::encode(&Sha256::digest(&bytes))))
+        .map(|(name, bytes)| (name, hex::encode(Sha256::digest(&bytes))))
         .collect();
     pki::judge_node(&plan, own, &found, &host, days)
 }
@@ -126,7 +126,7 @@ mod tests {
         };
         let mut host = BTreeMap::new();
         for (name, bytes) in pki::node_files(node, &paths).unwrap() {
-            let sum = hex::encode(&Sha256::digest(&bytes));
+            let sum = hex::encode(Sha256::digest(&bytes));
             host.insert(name.clone(), sum.clone());
             let public = name.ends_with(".pem") && !name.ends_with("-key.pem");
             let file = NodeFile {

@@ -7,8 +7,8 @@
 //! bytes changed are touched.
 
 mod files;
-mod render;
 pub mod template;
+mod text;
 mod value;
 mod written;
 mod yaml;
@@ -17,6 +17,6 @@ mod yaml;
 mod tests;
 
 pub use files::{Change, Files, Outcome, apply, compare};
-pub use render::{base_module, exported, host_module, hosts_index, peers, rendered};
+pub use text::{base_module, exported, host_module, hosts_index, peers, rendered};
 pub use value::{attribute, literal};
 pub use written::{Written, read as written};

@@ -151,7 +151,7 @@ impl Cluster {
     }
 
     pub(crate) fn files(&self, node: &str) -> NodePaths {
-        self.paths.node(&NodeName::parse(node).unwrap())
+        self.paths.node(NodeName::parse(node).unwrap())
     }
 
     /// Only its files say that it is installed.

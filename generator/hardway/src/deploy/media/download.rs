@@ -146,7 +146,7 @@ fn fill(pin: &Pin, file: &mut File, part: &Path, listener: Listener<'_>) -> Resu
     }
     file.sync_all().with_context(cannot_write)?;
     drop(transfer);
-    let found = hex::encode(&state.hash.finalize());
+    let found = hex::encode(state.hash.finalize());
     if found == pin.sha256.as_str() && state.length == pin.size {
         return Ok(());
     }

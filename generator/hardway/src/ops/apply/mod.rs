@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
         let keys = pki::node_files(plan, self.site.paths)?;
         let sums = keys
             .iter()
-            .map(|(name, bytes)| (name.clone(), hex::encode(&Sha256::digest(bytes))))
+            .map(|(name, bytes)| (name.clone(), hex::encode(Sha256::digest(bytes))))
             .collect();
         let files = difference::files(&guest.flake()?, &wanted);
         let change = Change {

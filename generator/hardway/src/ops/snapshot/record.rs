@@ -79,7 +79,7 @@ impl Cluster {
 
 fn topology_sha256(topology: &Topology) -> Result<String> {
     let text = serde_json::to_vec(topology).context("cannot write the topology down")?;
-    Ok(hex::encode(&Sha256::digest(&text)))
+    Ok(hex::encode(Sha256::digest(&text)))
 }
 
 /// The snapshots that were saved with this very cluster.json and cluster.env, names sorted.
