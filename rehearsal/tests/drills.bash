@@ -1,45 +1,47 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Drills: how they are declared, which of them run, and in which order.
 #
-#   basic FUNCTION SECONDS NAME               runs in every rehearsal, in the order of declaration
-#   drill FUNCTION SECONDS NEEDS NAME PATH…   runs where there is time for it, in any order
-#   step FUNCTION SECONDS NAME                runs right after the drill or the step above it
+#   basic FUNCTION SECONDS NEEDS TITLE         runs in every rehearsal, in the order of declaration
+#   drill FUNCTION SECONDS NEEDS TITLE PATH…   runs where there is time for it, in any order
+#   step FUNCTION SECONDS TITLE                runs right after the drill or the step above it
 #
-# FUNCTION ends non-zero where the drill fails, and with 77 where this host lacks
-# something that it needs; the last line that it prints then says what. SECONDS is what it takes on
-# two processors without KVM. NEEDS is what it finds and what it leaves: `cluster` (the
-# cluster of rehearsal/cluster.json, with every node Ready) or `off` (no machine runs).
+# FUNCTION is the drill's name. It ends non-zero where the drill fails, and with 77 where
+# this host lacks something that it needs; the last line that it prints then says what.
+# SECONDS is what it takes on two processors without KVM. NEEDS is what it finds and what it
+# leaves: `cluster` (the cluster of rehearsal/cluster.json, with every node Ready), `off` (no
+# machine runs) or `none` (nothing is installed; it may leave the cluster).
 # A change to a file that begins with a PATH, or to the file that declares the drill,
 # could touch the drill: it runs before those that the change does not touch.
 #
 # The caller sets `log`, a file, and `until`, the seconds since the epoch at which the
-# last drill has to be through (empty: no limit), and defines `become_cluster` and `become_off`, which
-# bring the machines to what a drill needs, and `become_seconds`, what that takes.
-drill_functions=() drill_seconds=() drill_needs=() drill_names=() drill_paths=()
+# last drill has to be through (empty: no limit). It defines `become_cluster`, `become_off`
+# and `become_none`, which bring the machines to what a drill needs; `become_seconds`, what
+# that takes; and `is_installed`, whether there is a cluster.
+drill_functions=() drill_seconds=() drill_needs=() drill_titles=() drill_paths=()
 drill_leads=() # for each, the index of the drill that it is a step of, itself included
 basics=() leads=()
 failed=0
 planned=0 taken=0 # seconds: declared for what has passed so far, and measured
-state=off         # cluster, off, broken (a drill failed), or lost (could not be mended)
+state=none        # cluster, off, none, broken (a drill failed), or lost (could not be mended)
 closing=25        # seconds for the last `down`
 
 basic() {
   basics+=("${#drill_functions[@]}")
-  declare_drill "$1" "$2" cluster "$3" "${#drill_functions[@]}"
+  declare_drill "$1" "$2" "$3" "$4" "${#drill_functions[@]}"
 }
 
 drill() {
-  local function=$1 seconds=$2 needs=$3 name=$4
+  local function=$1 seconds=$2 needs=$3 title=$4
   shift 4
   leads+=("${#drill_functions[@]}")
-  declare_drill "$function" "$seconds" "$needs" "$name" "${#drill_functions[@]}" \
+  declare_drill "$function" "$seconds" "$needs" "$title" "${#drill_functions[@]}" \
     "${BASH_SOURCE[1]#"$top/"}" "$@"
 }
 
 step() { declare_drill "$1" "$2" "${drill_needs[-1]}" "$3" "${drill_leads[-1]}"; }
 
 declare_drill() {
-  drill_functions+=("$1") drill_seconds+=("$2") drill_needs+=("$3") drill_names+=("$4") drill_leads+=("$5")
+  drill_functions+=("$1") drill_seconds+=("$2") drill_needs+=("$3") drill_titles+=("$4") drill_leads+=("$5")
   shift 5
   drill_paths+=("$*")
 }
@@ -130,7 +132,7 @@ check() {
 # run INDEX: one drill or step.
 run() {
   local status=0
-  check "${drill_names[$1]}" "${drill_functions[$1]}" || status=$?
+  check "${drill_titles[$1]}" "${drill_functions[$1]}" || status=$?
   case $status in
     0) planned=$((planned + drill_seconds[$1])) taken=$((taken + last_took)) ;;
     77) return 0 ;;
@@ -143,7 +145,7 @@ run() {
 leave_out() {
   local reason=$1 i
   shift
-  for i in "$@"; do printf 'skip %s: %s\n' "${drill_names[i]}" "$reason"; done
+  for i in "$@"; do printf 'skip %s: %s\n' "${drill_titles[i]}" "$reason"; done
 }
 
 # run_steps INDEX…: one after the other, until one fails.
@@ -215,3 +217,50 @@ run_drills() {
   mapfile -t order < <(cd "$top" && order "$(moving_point)" "${files[@]}")
   for lead in "${order[@]}"; do run_drill "$lead"; done
 }
+
+# list_drills: each drill's name, seconds, needs and title; those of every rehearsal first.
+list_drills() {
+  local lead i
+  for lead in "${basics[@]}" "${leads[@]}"; do
+    for i in $(steps "$lead"); do
+      printf '%-36s %4d s  %-7s  %s\n' "${drill_functions[i]}" "${drill_seconds[i]}" "${drill_needs[i]}" "${drill_titles[i]}"
+    done
+  done
+}
+
+# index_of NAME
+index_of() {
+  local i
+  for i in "${!drill_functions[@]}"; do
+    [[ ${drill_functions[i]} != "$1" ]] || {
+      echo "$i"
+      return
+    }
+  done
+  return 1
+}
+
+# run_named INSTALL NAME…: these drills in this order, each with the steps before it. INSTALL
+# runs first where a drill needs a cluster and there is none.
+run_named() {
+  local install=$1 name index lead i all
+  shift
+  for name in "$@"; do
+    index=$(index_of "$name") && lead=${drill_leads[index]} || return 1
+    all=()
+    for i in $(steps "$lead"); do ((i > index)) || all+=("$i"); done
+    if [[ $state != lost && ${drill_needs[lead]} == cluster ]] && ! is_installed; then
+      run_install "$(index_of "$install")" || state=lost
+    fi
+    if ! become "${drill_needs[lead]}"; then
+      leave_out "the machines are not what it needs" "${all[@]}"
+    elif [[ $name == "$install" ]]; then
+      run_install "$index"
+    else
+      run_steps "${all[@]}"
+    fi
+  done
+}
+
+# run_install INDEX: the drill that leaves a cluster.
+run_install() { run "$1" && state=cluster; }

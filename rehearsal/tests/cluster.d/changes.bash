@@ -11,7 +11,7 @@ both_pids() {
   done
 }
 
-basic apply_changes_one_thing 150 "apply: one change, one restart, back where it fails, and taken out again"
+basic apply_changes_one_thing 150 cluster "apply: one change, one restart, back where it fails, and taken out again"
 # A user's module changes the kubelet on one worker: nothing but that kubelet restarts,
 # and one that does not start brings its node back to what it ran before.
 apply_changes_one_thing() {
@@ -101,7 +101,7 @@ lives() {
   boot_ids | grep -v '^theta ' && pids_of_all
 }
 
-basic a_worker_comes 130 "a worker comes: only it is installed, nobody else is started again"
+basic a_worker_comes 130 cluster "a worker comes: only it is installed, nobody else is started again"
 # Only the new worker is installed; nobody else is started again, and everybody knows it.
 a_worker_comes() {
   local before address

@@ -66,12 +66,20 @@ all_ready() { kubectl wait --for=condition=Ready nodes --all --timeout=120s; }
 # Whatever a failed drill has left, back to what the next one needs.
 become_seconds=90
 become_cluster() {
-  second_is_off && cp "$top/rehearsal/cluster.json" "$top/rehearsal/cluster.env" "$main/" &&
+  is_off "$second" && cp "$top/rehearsal/cluster.json" "$top/rehearsal/cluster.env" "$main/" &&
     "$hardway" --dir "$main" up --yes --no-snapshot --iso "$iso" &&
     "$hardway" --dir "$main" apply --no-verify && all_ready
 }
-become_off() { second_is_off && "$hardway" --dir "$main" down; }
-second_is_off() { [[ ! -d $second/.hardway ]] || "$hardway" --dir "$second" down; }
+become_off() { is_off "$second" && is_off "$main"; }
+become_none() { become_off && rm -rf "$main"; }
+is_off() { [[ ! -d $1/.hardway ]] || "$hardway" --dir "$1" down; }
+
+is_installed() {
+  local node
+  for node in alpha gamma sigma; do
+    [[ -e $main/.hardway/nodes/$node/installed.json ]] || return 1
+  done
+}
 
 lines() { (($(wc -l <"$1") >= $2)); }
 

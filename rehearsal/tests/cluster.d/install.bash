@@ -3,7 +3,7 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
-basic ctrl_c_while_up_installs 7 "Ctrl-C while up installs: exit code 130, no process left"
+basic ctrl_c_while_up_installs 7 none "Ctrl-C while up installs: exit code 130, no process left"
 # Ctrl-C on a terminal, which goes to every process there, as soon as the first
 # stage of three installations is through. The next check goes on from here.
 ctrl_c_while_up_installs() {
@@ -26,12 +26,12 @@ ctrl_c_while_up_installs() {
   ! compgen -G "$main/.hardway/base/*.json" || fail "a base that is cut short, and noted as whole"
 }
 
-basic from_json_to_verified 299 "from cluster.json to a verified cluster"
+basic from_json_to_verified 299 none "from cluster.json to a verified cluster"
 from_json_to_verified() {
   "$top/scripts/rehearse" --hardway "$hardway" --dir "$main"
 }
 
-basic up_again 3 "up again changes nothing"
+basic up_again 3 cluster "up again changes nothing"
 # The second run finds nothing to do, and leaves every machine alone.
 up_again() {
   local before after
@@ -39,7 +39,7 @@ up_again() {
   [[ $before == "$after" ]] || fail "machines were started again"
 }
 
-basic looks_well 6 "status, events, logs, top and doctor see a cluster that is well"
+basic looks_well 6 cluster "status, events, logs, top and doctor see a cluster that is well"
 # Looking asks QEMU and the guest agents; on a busy host not every answer comes in time.
 looks_well() {
   local status='' well='.api.ready and .problems == [] and all(.nodes[]; .units | length > 3)'

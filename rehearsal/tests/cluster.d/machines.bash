@@ -7,7 +7,7 @@ drill second_topology 89 off "a second topology, from the same medium" generator
   generator/hardway/src/render generator/qemu scripts/install.exp rehearsal/nixos-install rehearsal/eval modules/
 # Other names, ranges and ports, and a user's module, from the same medium.
 second_topology() {
-  mkdir -p "$second"
+  is_off "$second" && rm -rf "$second" && mkdir -p "$second" || return 1
   cat >"$second/cluster.json" <<'END'
 {
   "name": "second",

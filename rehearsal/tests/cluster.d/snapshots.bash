@@ -18,7 +18,7 @@ disk_full_while_saving() {
       --test machine -- --ignored a_full_disk' sh "$work/small" "$top"
 }
 
-basic back_to_fresh 8 "reset: the cluster as it was installed"
+basic back_to_fresh 8 cluster "reset: the cluster as it was installed"
 # What `up` saved by itself, and what happened since is gone.
 back_to_fresh() {
   kubectl create configmap since --from-literal=word=since && "$hardway" --dir "$main" reset --yes && all_ready &&
@@ -37,7 +37,7 @@ up_from_a_snapshot() {
 # is_gone KIND NAME
 is_gone() { nothing kubectl get "$1" "$2" --ignore-not-found -o name || fail "$1 $2 is still there"; }
 
-basic back_to_a_snapshot 12 "a snapshot brings back what was deleted since, nodes Ready"
+basic back_to_a_snapshot 12 cluster "a snapshot brings back what was deleted since, nodes Ready"
 # What was deleted after a snapshot is there again, and no guest was started again for it.
 back_to_a_snapshot() {
   local before node told now
