@@ -11,10 +11,10 @@ both_pids() {
   done
 }
 
-basic apply_changes_one_thing 150 cluster "apply: one change, one restart, back where it fails, and taken out again"
+basic apply_change 150 cluster "apply: one change, one restart, back where it fails, and taken out again"
 # A user's module changes the kubelet on one worker: nothing but that kubelet restarts,
 # and one that does not start brings its node back to what it ran before.
-apply_changes_one_thing() {
+apply_change() {
   local containerds kubelets gamma told=$work/told
   cluster=$main
   cat >"$main/mine.nix" <<'END'
@@ -56,29 +56,29 @@ END
   all_ready
 }
 
-drill every_node_has_its_keys 5 cluster "on each node are this host's keys, and who reads them has started since" \
+drill keys_on_nodes 5 cluster "on each node are this host's keys, and who reads them has started since" \
   generator/pki generator/hardway/src/ops/apply modules/
 # What is on each node is this host's, and its readers have started since it came.
-every_node_has_its_keys() {
+keys_on_nodes() {
   local node
   for node in alpha gamma sigma; do
     "$hardway" --dir "$main" pki verify --node "$node" || return 1
   done
 }
 
-drill authority_is_replaced 379 cluster \
-  "rotate-ca: the cluster's authority replaced on running machines, in three steps" \
+drill rotate_ca 379 cluster \
+  "rotate-ca: the cluster's CA replaced on running machines, in three steps" \
   generator/pki generator/hardway/src/ops/rotate generator/hardway/src/ops/apply generator/hardway/src/commands/pki
-# The cluster's authority, and all that it has signed: the cluster goes on, and nobody
-# takes a kubeconfig from before, nor does such a one take the server.
-authority_is_replaced() {
+# The cluster's CA, and all that it has signed. The cluster goes on; it refuses a kubeconfig
+# from before, and that kubeconfig refuses the server.
+rotate_ca() {
   local before=$work/before.kubeconfig told=$work/told
   cp "$main/.hardway/kubeconfig" "$before" || return 1
   "$hardway" --dir "$main" pki rotate-ca ca --apply >"$told" || fail "$(cat "$told")" || return 1
   [[ $(tail -n 1 "$told") == "ca is replaced; what the old one signed is refused from now on" ]] ||
     fail "$(cat "$told")" || return 1
-  every_node_has_its_keys && "$hardway" --dir "$main" pki verify && kubectl get nodes || return 1
-  ! kubectl --kubeconfig "$before" get nodes >"$told" 2>&1 || fail "the old authority is still trusted" || return 1
+  keys_on_nodes && "$hardway" --dir "$main" pki verify && kubectl get nodes || return 1
+  ! kubectl --kubeconfig "$before" get nodes >"$told" 2>&1 || fail "the old CA is still trusted" || return 1
   grep -F 'certificate signed by unknown authority' "$told" || fail "$(cat "$told")" || return 1
   ! kubectl --kubeconfig "$before" --certificate-authority "$main/.hardway/pki/ca.pem" get nodes >"$told" 2>&1 ||
     fail "the API server takes a client from before" || return 1
@@ -101,9 +101,9 @@ lives() {
   boot_ids | grep -v '^theta ' && pids_of_all
 }
 
-basic a_worker_comes 130 cluster "a worker comes: only it is installed, nobody else is started again"
-# Only the new worker is installed; nobody else is started again, and everybody knows it.
-a_worker_comes() {
+basic add_worker 130 cluster "a worker is added: only it is installed, and no other machine restarts"
+# Only the new worker is installed; no other machine restarts, and every node knows the new one.
+add_worker() {
   local before address
   before=$(lives) || return 1
   jq '.nodes.theta = { role: "worker", address: "10.240.0.23" }' "$main/cluster.json" >"$work/grown" &&
@@ -119,9 +119,9 @@ a_worker_comes() {
   kubectl logs asks | grep -x answers && kubectl delete pod asks
 }
 
-step a_worker_goes 25 "a worker goes: drained, deleted, its disk removed"
-# It goes as it came. Whoever is not there to say yes must have said so before.
-a_worker_goes() {
+step remove_worker 25 "a worker is removed: drained, deleted, its disk removed"
+# Without a terminal to ask on, it needs --yes.
+remove_worker() {
   local before status routes
   before=$(lives) || return 1
   jq 'del(.nodes.theta)' "$main/cluster.json" >"$work/shrunk" && cp "$work/shrunk" "$main/cluster.json" || return 1

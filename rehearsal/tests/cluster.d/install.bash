@@ -26,8 +26,8 @@ ctrl_c_while_up_installs() {
   ! compgen -G "$main/.hardway/base/*.json" || fail "a base that is cut short, and noted as whole"
 }
 
-basic from_json_to_verified 299 none "from cluster.json to a verified cluster"
-from_json_to_verified() {
+basic install_and_verify 299 none "from cluster.json to a verified cluster"
+install_and_verify() {
   "$top/scripts/rehearse" --hardway "$hardway" --dir "$main"
 }
 
@@ -39,9 +39,9 @@ up_again() {
   [[ $before == "$after" ]] || fail "machines were started again"
 }
 
-basic looks_well 6 cluster "status, events, logs, top and doctor see a cluster that is well"
+basic status_and_logs 6 cluster "status, events, logs, top and doctor on a healthy cluster"
 # Looking asks QEMU and the guest agents; on a busy host not every answer comes in time.
-looks_well() {
+status_and_logs() {
   local status='' well='.api.ready and .problems == [] and all(.nodes[]; .units | length > 3)'
   for _ in {1..10}; do
     status=$("$hardway" --dir "$main" status --json) || return 1
@@ -58,12 +58,12 @@ looks_well() {
     jq -e 'any(.name == "guests\u0027 clocks" and .verdict == "ok")'
 }
 
-drill ssh_lets_in_who_has_the_key 5 cluster \
+drill ssh_access 5 cluster \
   "ssh lets in who has the cluster's key, and knows the machine" \
   generator/hardway/src/ops/ssh.rs generator/hardway/src/commands/ssh.rs modules/ generator/model/src/plan
 # By the cluster's own key and no password, on one NIC, and only at the machine whose key
 # is known.
-ssh_lets_in_who_has_the_key() {
+ssh_access() {
   local config=$main/.hardway/ssh/config status told
   [[ $("$hardway" --dir "$main" ssh sigma hostname) == sigma ]] || return 1
   "$hardway" --dir "$main" ssh sigma exit 3
@@ -80,18 +80,18 @@ ssh_lets_in_who_has_the_key() {
   nothing ask sigma find /etc/ssh -name 'ssh_host_*' || fail "sigma has a key that is Debian's"
 }
 
-drill units_are_sound 8 cluster "systemd finds nothing wrong with the units" \
+drill units_verify 8 cluster "systemd finds nothing wrong with the units" \
   modules/ generator/model/src/plan generator/hardway/src/render hosts/ rehearsal/eval
-units_are_sound() {
+units_verify() {
   cluster=$main
   ask alpha systemd-analyze verify etcd.service kube-apiserver.service \
     kube-controller-manager.service kube-scheduler.service hardway-pki.service || return 1
   ask sigma systemd-analyze verify containerd.service kubelet.service kube-proxy.service hardway-pki.service
 }
 
-drill bad_days 204 off "bad days while installing" scripts/install.exp generator/hardway/src/ops/install \
+drill install_failures 204 off "installations that go wrong" scripts/install.exp generator/hardway/src/ops/install \
   generator/hardway/src/deploy/install generator/hardway/src/deploy/medium generator/hardway/tests/install rehearsal/nixos-install rehearsal/medium
 # Full disks, a wrong checksum, a leaked key, Ctrl-C: each on a real machine.
-bad_days() {
+install_failures() {
   (cd "$top" && HARDWAY_ISO=$iso cargo test --release --locked --test install -- --ignored --test-threads 2)
 }

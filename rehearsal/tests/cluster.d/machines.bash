@@ -3,9 +3,9 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
-drill second_topology 89 off "a second topology, from the same medium" generator/model/src/topology generator/model/src/plan \
+drill second_topology 89 off "a second topology, from the same installer image" generator/model/src/topology generator/model/src/plan \
   generator/hardway/src/render generator/qemu scripts/install.exp rehearsal/nixos-install rehearsal/eval modules/
-# Other names, ranges and ports, and a user's module, from the same medium.
+# Other names, ranges and ports, and a user's module, from the same installer image.
 second_topology() {
   is_off "$second" && rm -rf "$second" && mkdir -p "$second" || return 1
   cat >"$second/cluster.json" <<'END'
@@ -31,9 +31,9 @@ END
   "$hardway" --dir "$second" generate && "$hardway" --dir "$second" install west --iso "$iso"
 }
 
-step three_disks_cost_little_more_than_one 1 "three nodes' disks take at most 1.6 times one node's"
+step disk_use 1 "three nodes' disks take at most 1.6 times one node's"
 # What nodes share they have on disk once: three take at most 1.6 times what one does.
-three_disks_cost_little_more_than_one() {
+disk_use() {
   local base one
   base=$(du -ck "$second"/.hardway/base/*.qcow2 | awk 'END { print $1 }') || return 1
   one=$(du -ck "$second"/.hardway/nodes/west/{disk,vars}.qcow2 | awk 'END { print $1 }') || return 1
@@ -52,8 +52,8 @@ start_by_hand() {
   done
 }
 
-step flag_is_in_the_unit 3 "a user's flag is in systemctl cat"
-flag_is_in_the_unit() {
+step user_flag 3 "a user's flag is in systemctl cat"
+user_flag() {
   cluster=$second
   ask west systemctl cat kubelet.service | tee /dev/stderr | grep -qE '^  --v=3( \\)?$' || return 1
   # The agent may answer before networkd has done its work.
@@ -64,10 +64,10 @@ flag_is_in_the_unit() {
   done
 }
 
-step only_startup_nsh 35 "a machine that only startup.nsh can start"
+step boot_by_startup_nsh 35 "a machine that only startup.nsh can start"
 # The loader is moved away from the removable path: the firmware finds nothing to
 # boot by itself and falls into its shell, which finds startup.nsh.
-only_startup_nsh() {
+boot_by_startup_nsh() {
   local pid
   cluster=$second
   pid=$(pgrep -f -- "$second/.hardway/nodes/west/disk.qcow2") || return 1

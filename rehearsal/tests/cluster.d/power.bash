@@ -59,30 +59,30 @@ kill_machines() {
   for pid in "${pids[@]}"; do gone "$pid" || return 1; done
 }
 
-drill alpha_dies 81 cluster \
+drill kill_control_plane 81 cluster \
   "kill -9 of the control plane's QEMU while etcd writes, then up: nothing lost, workers not restarted" \
   generator/qemu generator/hardway/src/ops/up.rs
 # The segment has no server that must be first: its hub may die and come back.
-alpha_dies() {
+kill_control_plane() {
   local before after
   before=$(boot_ids) && [[ $(wc -l <<<"$before") == 2 ]] || return 1
-  while_writing alpha_dies_and_comes_back || return 1
+  while_writing kill_control_plane_and_up || return 1
   after=$(boot_ids)
   [[ $before == "$after" ]] || fail "workers were started again: $before, then $after"
 }
 
-alpha_dies_and_comes_back() {
+kill_control_plane_and_up() {
   kill_machines alpha || return 1
   "$hardway" --dir "$main" status --json |
     jq -e 'any(.nodes[]; .name == "alpha" and .machine == "died")' || return 1
   "$hardway" --dir "$main" up --iso "$iso" && holds_what_was_acknowledged
 }
 
-drill all_die 147 cluster "kill -9 of every machine while etcd writes, then up: nothing lost" \
+drill kill_every_machine 147 cluster "kill -9 of every machine while etcd writes, then up: nothing lost" \
   generator/qemu generator/hardway/src/ops/up.rs
-all_die() { while_writing all_die_and_come_back; }
+kill_every_machine() { while_writing kill_every_machine_and_up; }
 
-all_die_and_come_back() {
+kill_every_machine_and_up() {
   kill_machines alpha gamma sigma && "$hardway" --dir "$main" up --iso "$iso" && holds_what_was_acknowledged
 }
 

@@ -3,9 +3,9 @@
 #
 # Part of rehearsal/tests/cluster, which has what is not defined here.
 
-drill no_key_in_a_store 3 cluster "no private key in a node's store" modules/ scripts/install.exp generator/qemu
+drill no_key_in_store 3 cluster "no private key in a node's store" modules/ scripts/install.exp generator/qemu
 # A path: flake is copied into the store, which everyone can read.
-no_key_in_a_store() {
+no_key_in_store() {
   local node key='^-----BEGIN [A-Z ]*PRIVATE KEY-----$'
   cluster=$main
   for node in alpha gamma sigma; do
@@ -16,10 +16,10 @@ no_key_in_a_store() {
   done
 }
 
-drill no_key_in_the_base 8 cluster "no key, host key or machine-id in the base" \
+drill no_key_in_base_image 8 cluster "no key, host key or machine-id in the base" \
   scripts/install.exp generator/hardway/src/deploy/install rehearsal/nixos-install
 # The base as it is on disk, read without mounting it.
-no_key_in_the_base() {
+no_key_in_base_image() {
   local tree=$work/base status=0
   mkdir -p "$tree" && qemu-img convert -O raw "$main"/.hardway/base/*.qcow2 "$work/base.raw" || return 1
   PATH=$PATH:/usr/sbin debugfs -R "rdump /etc /var /root $tree" "$work/base.raw?offset=$((513 << 20))" || return 1
@@ -31,8 +31,8 @@ no_key_in_the_base() {
   return "$status"
 }
 
-drill no_key_on_the_medium 15 cluster "no private key on the medium" rehearsal/medium rehearsal/build-medium
-no_key_on_the_medium() {
+drill no_key_on_installer_image 15 cluster "no private key on the installer image" rehearsal/medium rehearsal/build-medium
+no_key_on_installer_image() {
   local tree=$work/medium status=0
   xorriso -osirrox on -indev "$iso" -extract /nix-store.squashfs "$work/store.squashfs" >/dev/null 2>&1 || return 1
   unsquashfs -q -n -d "$tree" "$work/store.squashfs" >/dev/null || return 1

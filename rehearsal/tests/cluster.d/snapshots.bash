@@ -18,17 +18,17 @@ disk_full_while_saving() {
       --test machine -- --ignored a_full_disk' sh "$work/small" "$top"
 }
 
-basic back_to_fresh 8 cluster "reset: the cluster as it was installed"
+basic reset_cluster 8 cluster "reset: the cluster as it was installed"
 # What `up` saved by itself, and what happened since is gone.
-back_to_fresh() {
+reset_cluster() {
   kubectl create configmap since --from-literal=word=since && "$hardway" --dir "$main" reset --yes && all_ready &&
     is_gone configmap since
 }
 
-drill up_from_a_snapshot 45 cluster "up --from: from power off to a snapshot, nodes Ready" \
+drill up_from_snapshot 45 cluster "up --from: from power off to a snapshot, nodes Ready" \
   generator/hardway/src/ops/snapshot generator/hardway/src/ops/up.rs generator/qemu
 # From power off to Ready in one command.
-up_from_a_snapshot() {
+up_from_snapshot() {
   "$hardway" --dir "$main" snapshot save evening && kubectl create configmap since --from-literal=word=since &&
     down_ends_every_machine && "$hardway" --dir "$main" up --yes --from evening --iso "$iso" && all_ready &&
     is_gone configmap since && "$hardway" --dir "$main" snapshot delete evening --yes
@@ -37,9 +37,9 @@ up_from_a_snapshot() {
 # is_gone KIND NAME
 is_gone() { nothing kubectl get "$1" "$2" --ignore-not-found -o name || fail "$1 $2 is still there"; }
 
-basic back_to_a_snapshot 12 cluster "a snapshot brings back what was deleted since, nodes Ready"
+basic restore_snapshot 12 cluster "a snapshot brings back what was deleted since, nodes Ready"
 # What was deleted after a snapshot is there again, and no guest was started again for it.
-back_to_a_snapshot() {
+restore_snapshot() {
   local before node told now
   before=$(boot_ids) && "$hardway" --dir "$main" kubectl create configmap saved --from-literal=word=saved &&
     "$hardway" --dir "$main" snapshot save before-the-mistake &&
@@ -56,11 +56,11 @@ back_to_a_snapshot() {
   kubectl delete configmap saved && "$hardway" --dir "$main" snapshot delete before-the-mistake --yes
 }
 
-drill back_with_its_keys 20 cluster "a snapshot brings the keys of its time back" \
+drill restore_with_pki 20 cluster "a snapshot brings the keys of its time back" \
   generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs generator/pki
 # The host lost its keys since, and has made others: the snapshot is refused, unless it
 # brings its own back.
-back_with_its_keys() {
+restore_with_pki() {
   local kept=$work/pki told
   "$hardway" --dir "$main" snapshot save before-the-loss && cp -r "$main/.hardway/pki" "$kept" &&
     rm -r "$main/.hardway/pki" "$main/.hardway/kubeconfig" && "$hardway" --dir "$main" generate || return 1
@@ -82,13 +82,13 @@ next_year() {
 
 well_next_year() { next_year status --json | tee /dev/stderr | jq -e '.api.ready and .problems == []'; }
 
-drill back_with_expired_certificates 143 cluster \
+drill restore_expired_certificates 143 cluster \
   "a snapshot whose certificates have expired since: told, and renewed" \
   generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs generator/pki \
   generator/hardway/src/ops/apply
-# A snapshot of last year comes back with certificates that have expired: that is told, and
+# A snapshot of last year comes back with certificates that have expired: restore says so, and
 # what is said to help does.
-back_with_expired_certificates() {
+restore_expired_certificates() {
   local told=$work/told status
   "$hardway" --dir "$main" snapshot save last-year || return 1
   next_year restore last-year --yes >"$told" 2>&1
@@ -107,20 +107,20 @@ back_with_expired_certificates() {
     "$hardway" --dir "$main" snapshot delete last-year --yes
 }
 
-drill back_while_someone_writes 20 cluster "a restore while a kubectl writes" \
+drill restore_while_writing 20 cluster "a restore while a kubectl writes" \
   generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs
 # A restore under a kubectl that writes: whatever it was told, the cluster goes on. The
 # snapshot has the counter, so that the writer can go on with it.
-back_while_someone_writes() {
+restore_while_writing() {
   have_counter && "$hardway" --dir "$main" snapshot save under-load && while_writing \
     "$hardway" --dir "$main" restore under-load --yes &&
     "$hardway" --dir "$main" snapshot delete under-load --yes
 }
 
-drill twenty_times 136 cluster "20 saves and restores, and each time what etcd held" \
+drill save_and_restore_20_times 136 cluster "20 saves and restores, and each time what etcd held" \
   generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs
 # What etcd held at the time of each snapshot is what it holds after the restore.
-twenty_times() {
+save_and_restore_20_times() {
   local round now
   have_counter || return 1
   for round in {1..20}; do
@@ -142,7 +142,7 @@ count() {
 
 drill killed_while_saving 20 cluster "hardway killed while it saves: up goes on" \
   generator/hardway/src/ops/snapshot generator/qemu/src/images generator/qemu/src/movement.rs
-# hardway itself is killed while it saves: the guests stand still, which is told, and the
+# hardway itself is killed while it saves: the guests stand still, status says so, and the
 # next `up` lets them go on.
 killed_while_saving() {
   local saving before
